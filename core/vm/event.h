@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Events that go down to a guest: the neutral form of SVM's EVENTINJ
+ * (APM2 15.20) and VMX's VM-entry interruption information (SDM3 25.8.3).
+ */
+#ifndef CORE_VM_EVENT_H
+#define CORE_VM_EVENT_H
+
+#include "core/lib/base.h"
+
+enum event_type {
+	EVENT_NONE,
+	EVENT_INTR,		/* external interrupt */
+	EVENT_NMI,
+	EVENT_EXCEPTION,	/* hardware exception */
+	EVENT_SOFT_INT,		/* INT n */
+	EVENT_SOFT_EXC,		/* INT3, INTO: VMX has a type of its own */
+	EVENT_PRIV_EXC,		/* INT1 (ICEBP): VMX type 5; SVM: exception */
+};
+
+struct event {
+	u8 type;		/* enum event_type */
+	u8 vector;
+	bool has_error;
+	u8 insn_len;		/* of INT n, INT3, INTO, INT1: RIP to push is behind it */
+	u32 error;
+	u64 payload;		/* CR2 of #PF; DR6 bits of #DB */
+};
+
+static inline struct event event_exception(u8 vector)
+{
+	return (struct event){ .type = EVENT_EXCEPTION, .vector = vector };
+}
+
+static inline struct event event_exception_err(u8 vector, u32 error)
+{
+	return (struct event){ .type = EVENT_EXCEPTION, .vector = vector,
+			       .has_error = true, .error = error };
+}
+
+static inline struct event event_intr(u8 vector)
+{
+	return (struct event){ .type = EVENT_INTR, .vector = vector };
+}
+
+static inline struct event event_nmi(void)
+{
+	return (struct event){ .type = EVENT_NMI, .vector = 2 };
+}
+
+/*
+ * What waits for one vCPU.  reinject is an event whose delivery an exit
+ * interrupted: it goes first (APM2 15.7.2, SDM3 28.2.4).
+ */
+struct event_queue {
+	struct event reinject;
+	struct event exception;
+	bool nmi;
+	bool intr;
+	u8 intr_vector;
+};
+
+enum event_window { WINDOW_INTR = 1, WINDOW_NMI = 2 };
+
+/* What of the guest decides whether an event may be delivered now. */
+struct event_gate {
+	bool intr_ok;		/* RFLAGS.IF = 1 and no interrupt shadow */
+	bool nmi_ok;		/* not in an NMI handler, no shadow */
+};
+
+/*
+ * Takes the next deliverable event out of q.  Returns true and fills *out,
+ * or returns false; *windows gets the WINDOW_ bits to wait for with what
+ * stays queued.  Order: reinjection, exception, NMI, interrupt.
+ */
+bool event_next(struct event_queue *q, const struct event_gate *gate,
+		struct event *out, u32 *windows);
+
+/*
+ * Queues an exception.  With one pending already they combine as APM2 8.2.9
+ * and SDM3 6.15 (table 6-5) say: benign, double fault, or shutdown, for
+ * which -EIO is returned (a triple fault) and the queue is left empty.
+ */
+int __must_check event_queue_exception(struct event_queue *q, struct event e);
+
+/* "external interrupt", "NMI", ... */
+const char *event_type_name(u8 type);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The neutral half of a virtual machine and its vCPUs.
+ *
+ * Registers that change at each exit live in struct vcpu: all general ones,
+ * RIP, RSP, RFLAGS.  The vendor copies them in after an exit and writes them
+ * back before the next entry; everything else goes through virt->get and
+ * virt->set.
+ */
+#ifndef CORE_VM_VCPU_H
+#define CORE_VM_VCPU_H
+
+#include "core/mm/gmem.h"
+#include "core/mm/pt.h"
+#include "core/vm/virt_ops.h"
+
+#define VM_MAX_VCPUS	32
+
+/* What a handler wants done with the exit. */
+enum verdict {
+	VERDICT_RESUME,		/* enter again, RIP as it is */
+	VERDICT_ADVANCE,	/* step over the instruction, enter again */
+	VERDICT_STOP,		/* leave vcpu_run: v->stop says why */
+};
+
+enum stop_reason {
+	STOP_NONE,
+	STOP_EXIT,		/* an exit in vm->stop_mask: v->exit, not handled */
+	STOP_DONE,		/* the guest ended itself: v->result */
+	STOP_SHUTDOWN,		/* triple fault */
+	STOP_TIMEOUT,		/* deadline passed: a timer exit took it back */
+	STOP_HLT,		/* HLT with nothing to wake it */
+	STOP_ENTRY_FAIL,
+	STOP_UNHANDLED,		/* no row or no emulation for the exit */
+	STOP_ERROR,		/* our own trouble: v->why */
+};
+
+struct vcpu {
+	/* Offsets used by entry.S: core/x86/asm_offsets.c. */
+	u64 gpr[16];		/* ModRM order; gpr[4] is RSP */
+	u64 rip;
+	u64 rflags;
+
+	u32 id;
+	u32 stop;		/* enum stop_reason */
+	u32 result;		/* value the guest gave to port 0xf4 */
+	u32 windows;		/* WINDOW_ bits requested now */
+	struct vm *vm;
+	void *arch;		/* struct svm_vcpu, struct vmx_vcpu */
+	struct vm_exit exit;
+	struct event_queue events;
+	u64 deadline;		/* host TSC; 0: none */
+	u64 exits[EXIT_REASON_COUNT];
+	u64 tsc_offset;
+	u64 xcr0;		/* guest's; host value outside guest context */
+	u64 dr[4];
+	void *xsave;		/* XSAVE area, 64-byte aligned; valid when not loaded */
+	bool loaded;
+	char why[128];		/* with STOP_ERROR, STOP_UNHANDLED */
+};
+
+struct vm {
+	u32 id;
+	u16 owner;		/* page_alloc owner tag */
+	u32 vcpu_count;
+	struct vcpu *vcpu[VM_MAX_VCPUS];
+	struct gmem mem;
+	struct pt npt;
+	u64 stop_mask;		/* BIT(EXIT_...): vcpu_run returns these */
+	struct guest_console *console;
+	void *priv;		/* of the tests' machine */
+};
+
+/* An empty machine: no memory, no vCPU.  owner: for page_alloc. */
+int __must_check vm_init(struct vm *vm, u32 id, u16 owner);
+void vm_fini(struct vm *vm);
+/*
+ * size bytes of zeroed RAM at gpa, both page aligned, mapped RWX, pages as
+ * large as alignment allows.  -ENOMEM, -EEXIST, -EINVAL.
+ */
+int __must_check vm_add_ram(struct vm *vm, u64 gpa, u64 size);
+int __must_check vcpu_create(struct vm *vm, struct vcpu **out);
+
+/* Makes v the one whose lazily switched state is in this CPU. */
+void vcpu_load(struct vcpu *v);
+void vcpu_put(struct vcpu *v);
+
+/*
+ * Runs v on this CPU until a handler stops it; v->stop and v->exit say why.
+ * Host interrupts are taken on the way and do not stop it.
+ */
+enum stop_reason vcpu_run(struct vcpu *v);
+
+/* Enters once and returns the decoded reason; handles nothing. */
+enum exit_reason vcpu_step(struct vcpu *v);
+
+/*
+ * Steps over the instruction that exited: RIP by its length (from the CPU,
+ * else decoded), wrapped to the mode's width; clears the interrupt shadow;
+ * queues #DB when RFLAGS.TF was set.  The only place that does.
+ * Returns 0, or -EFAULT when the instruction could not be read.
+ */
+int __must_check vcpu_advance(struct vcpu *v);
+
+/* Linear and instruction access with the guest's own translation. */
+int __must_check vcpu_fetch(struct vcpu *v, u64 linear, void *buf, unsigned int n);
+
+/*
+ * A handler of one exit reason; found in core/vm/run.c's table.
+ */
+struct exit_row {
+	const char *name;
+	enum verdict (*handle)(struct vcpu *v);
+};
+
+void vcpu_queue_exception(struct vcpu *v, struct event e);
+const char *stop_reason_name(unsigned int stop);
+/* Registers, control structure and last exit to the log. */
+void vcpu_dump(struct vcpu *v);
+
+/* The last 32 exits of this CPU, for a panic (core/vm/trace.c). */
+void exit_trace_dump(void);
+
+#endif
