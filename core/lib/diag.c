@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+#include "core/lib/diag.h"
+
+#include "core/lib/printf.h"
+
+void diag_printf(const struct diag *d, const char *fmt, ...)
+{
+	char line[201];
+	va_list ap;
+
+	if (!d || !d->emit)
+		return;
+	va_start(ap, fmt);
+	nb_vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	d->emit(d->ctx, line);
+}

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: MIT
+unit-y += tests/unit/test_crc32.c
+unit-y += tests/unit/test_diag.c
+unit-y += tests/unit/test_printf.c
+unit-y += tests/unit/test_string.c
