@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Output lines as pure text work: 7-bit escaping, and the splitter that turns
+ * a guest's byte stream into prefixed whole lines, so that nothing a guest
+ * sends can look like a line of nestbed itself.
+ */
+#ifndef CORE_MON_LINE_H
+#define CORE_MON_LINE_H
+
+#include "core/lib/base.h"
+
+/* Longest line on the wire, without CR LF. */
+#define LINE_MAX		768
+/* Bytes of a guest's text in one output line; longer lines are split. */
+#define GUEST_LINE_MAX		200
+/* Bytes that one run of a guest may print. */
+#define GUEST_OUTPUT_LIMIT	(64 * 1024)
+
+/*
+ * Copies len bytes of src into dst as printable 7-bit text: control bytes
+ * become \xNN, tab becomes one space, bytes over 0x7e become '?'.  Writes at
+ * most size bytes including the terminator (size > 0); what does not fit is
+ * cut at a whole character.  Returns the length written.
+ */
+size_t line_escape(char *dst, size_t size, const char *src, size_t len);
+
+/*
+ * Splits text at '\n' (a final one is dropped) and hands out each piece,
+ * which is not terminated.  "\r" before "\n" is stripped.
+ */
+void line_split(const char *text, void (*emit)(void *ctx, const char *s, size_t len), void *ctx);
+
+/* The console of one guest; zero-initialised is empty. */
+struct guest_line {
+	u64 seen;			/* bytes in this run */
+	u64 dropped;			/* bytes over the limit */
+	u32 limit;			/* 0: GUEST_OUTPUT_LIMIT */
+	u16 len;
+	bool cr;			/* last byte was CR */
+	char buf[GUEST_LINE_MAX + 1];	/* escaped, terminated when emitted */
+};
+
+typedef void (*line_emit_fn)(void *ctx, const char *line);
+
+/* Takes one byte; may emit one complete escaped line (without a prefix). */
+void guest_line_putc(struct guest_line *g, u8 c, line_emit_fn emit, void *ctx);
+
+/*
+ * End of a run: emits what is buffered and, when bytes were dropped, one line
+ * that says how many.  Leaves *g empty with the same limit.
+ */
+void guest_line_end(struct guest_line *g, line_emit_fn emit, void *ctx);
+
+#endif
