@@ -18,14 +18,6 @@
 #define PTA_USER	0x04u	/* made at CPL 3 */
 #define PTA_IMPLICIT	0x08u	/* supervisor whatever the CPL: GDT, TSS... */
 
-/* Page-fault error code (APM2 8.4.2, SDM3 4.7). */
-#define PF_P		0x01u
-#define PF_W		0x02u
-#define PF_U		0x04u
-#define PF_RSVD		0x08u
-#define PF_ID		0x10u
-#define PF_PK		0x20u
-
 /* Access to tables in somebody's memory; 0 or -E..., passed on as -EIO. */
 struct pt_mem {
 	int (*read)(void *ctx, u64 gpa, void *buf, unsigned int len);
@@ -55,7 +47,7 @@ struct pt_walk_result {
 	u64 gpa;		/* translation of the address, on success */
 	u64 page_size;
 	u32 prot;		/* PT_R|W|X|U of pt.h, all levels combined */
-	u32 error_code;		/* PF_*, for -EFAULT */
+	u32 error_code;		/* PFERR_* of regs.h, for -EFAULT */
 	u8 level;		/* of the entry that decided; 0 = no paging */
 	u8 pat_index;		/* PAT, PCD, PWT of the leaf */
 	bool dirty;		/* of the leaf, after set_ad */

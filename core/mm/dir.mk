@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+pure-y += core/mm/memmap.o
