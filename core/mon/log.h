@@ -9,9 +9,7 @@
 #define CORE_MON_LOG_H
 
 #include "core/lib/base.h"
-#include "core/lib/diag.h"
-
-enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+#include "core/lib/log.h"
 
 /* Where lines go; must stay valid for ever. */
 struct log_sink {
@@ -30,30 +28,6 @@ void log_add_sink(struct log_sink *sink);
 void log_set_level(enum log_level level);
 
 /*
- * A message for people: "# text", "# warning: text", "# error: text" (a KTAP
- * diagnostic).  Text with '\n' becomes several lines with the same prefix.
- */
-void log_printf(enum log_level level, const char *fmt, ...) __printf(2, 3);
-
-/* "@nestbed " and the text at column 0; line ends in it are escaped. */
-void machine_line(const char *fmt, ...) __printf(1, 2);
-
-/* A KTAP line as it is (leading blanks kept); line ends in it are escaped. */
-void ktap_line(const char *fmt, ...) __printf(1, 2);
-
-/* One byte of the console of guest vm_id; appears as "vm<id>| text". */
-void guest_putc(u32 vm_id, u8 c);
-
-/* End of a guest's run: flushes its last line, reports dropped bytes. */
-void guest_console_end(u32 vm_id);
-
-/*
- * From now on no lock is taken and guests' bytes are discarded: for panic,
- * when the lock's holder may be dead.
- */
-void log_panic_mode(void);
-
-/*
  * Frees the lock if the calling CPU holds it: for code that is abandoned by a
  * watchdog (NMI) while it printed.  cpu is the number log_cpu_id_fn gives.
  */
@@ -62,7 +36,5 @@ void log_abandon(void);
 /* How the log knows the calling CPU (dense id); without it log_abandon does nothing. */
 void log_set_cpu_id(u32 (*fn)(void));
 
-/* A diag whose lines become log_printf(LOG_WARN, "<line>"). */
-extern const struct diag log_diag;
 
 #endif

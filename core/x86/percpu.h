@@ -45,7 +45,7 @@ struct percpu {
 	u64 virt_area;			/* SVM: host save area; VMX: VMXON region (pa) */
 	u64 host_vmcb;			/* SVM: host VMLOAD/VMSAVE state (pa) */
 	bool virt_on;
-	u64 irqs, nmis;
+	u64 irqs, nmis, nmis_unknown;
 	/* Work sent by smp_call. */
 	void (*volatile work_fn)(void *arg);
 	void *volatile work_arg;
