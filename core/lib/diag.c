@@ -7,11 +7,16 @@ void diag_printf(const struct diag *d, const char *fmt, ...)
 {
 	char line[201];
 	va_list ap;
+	char *p;
 
 	if (!d || !d->emit)
 		return;
 	va_start(ap, fmt);
 	nb_vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
+	for (p = line; *p; p++) {
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	}
 	d->emit(d->ctx, line);
 }

@@ -14,7 +14,11 @@ struct diag {
 	void *ctx;
 };
 
-/* Formats at most 200 bytes and hands the line to d->emit. */
+/*
+ * Formats at most 200 bytes and hands the line to d->emit.  Bytes that are
+ * not printable ASCII become '?': messages quote what a guest or a damaged
+ * table contains.
+ */
 void diag_printf(const struct diag *d, const char *fmt, ...) __printf(2, 3);
 
 #endif

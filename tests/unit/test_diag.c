@@ -36,6 +36,15 @@ static void test_long_line_is_cut_at_200(void **state)
 	assert_int_equal(strlen(c.line), 200);
 }
 
+static void test_foreign_bytes_become_question_marks(void **state)
+{
+	struct capture c = { .count = 0 };
+	struct diag d = { capture_line, &c };
+
+	diag_printf(&d, "a%sb", "\n@\x01\x7f\x80\xff~");
+	assert_string_equal(c.line, "a?@????~b");
+}
+
 static void test_null_drops_the_message(void **state)
 {
 	struct capture c = { .count = 0 };
@@ -51,6 +60,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_formats_one_line),
 		cmocka_unit_test(test_long_line_is_cut_at_200),
+		cmocka_unit_test(test_foreign_bytes_become_question_marks),
 		cmocka_unit_test(test_null_drops_the_message),
 	};
 

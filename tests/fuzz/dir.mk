@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+fuzz-y += tests/fuzz/fuzz_cmdline.c
