@@ -55,7 +55,7 @@ struct nb_options {
 	u64 seed;			/* of random tests; valid if has_seed */
 	u64 has_seed;
 	u64 on_end;			/* enum on_end */
-	u64 loglevel;			/* enum log_level: 0 error, 1 warn, 2 info, 3 debug */
+	u64 loglevel;			/* 0 error, 1 warn, 2 info, 3 debug */
 	const char *profile;		/* "" when not given */
 	const char *console;		/* "" when not given */
 	char text[CMDLINE_MAX];
