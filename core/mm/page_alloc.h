@@ -28,7 +28,24 @@
 /* Owner 0: the hypervisor itself; page_free_owner(0) is refused. */
 #define PA_OWNER_CORE	0
 
-/* One 4K page; private to page_alloc.c. */
+/*
+ * States of a struct page.  Blocks tile a zone: starting at its first page
+ * and stepping by 1 << order one meets only heads.  Every change below keeps
+ * that true after each store (page_alloc_recover relies on it): a split
+ * writes the upper head before it shortens the lower block, a merge
+ * lengthens the lower block before it clears the upper head.
+ */
+enum page_state {
+	PG_TAIL,		/* inside a block */
+	PG_FREE,		/* head of a free block */
+	PG_USED,		/* head of a page_alloc() block */
+	PG_RUN,			/* first block of a contiguous run, next = pages */
+	PG_RUN_PART,		/* further block of it */
+};
+
+#define PG_NONE	0u		/* no page: index 0 is never used */
+
+/* One 4K page; private to the allocator.  next and prev are indexes. */
 struct page {
 	u32 next;
 	u32 prev;
@@ -36,6 +53,7 @@ struct page {
 	u8 order;
 	u8 state;
 };
+HW_SIZE(struct page, 12);
 
 /* A run of pages with consecutive addresses and consecutive struct pages. */
 struct page_zone {
@@ -67,6 +85,7 @@ struct page_alloc_stats {
 	u64 total_pages;	/* under management, without the array itself */
 	u64 free_pages;
 	u64 meta_pages;
+	u64 unused_pages;	/* left out: no room for their struct page */
 	u64 allocs;
 	u64 frees;
 	u64 failures;		/* requests that found no memory */
@@ -86,8 +105,9 @@ struct page_alloc {
 
 /*
  * Takes over all MEM_RAM of map except page 0 (address 0 means failure).  The
- * map is only read, and not needed afterwards.  Returns 0, -ENOMEM when there
- * is no room for the array, -E2BIG for more than 2^32 - 2 pages.
+ * map is only read, and not needed afterwards.  Where the array would not fit,
+ * the highest memory is left out (stats.unused_pages).  Returns 0, or -ENOMEM
+ * when nothing at all is usable.
  */
 int __must_check page_alloc_init(struct page_alloc *a, const struct memmap *map,
 				 const struct page_alloc_config *cfg);
