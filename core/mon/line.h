@@ -13,7 +13,7 @@
 #define LINE_MAX		768
 /* Bytes of a guest's text in one output line; longer lines are split. */
 #define GUEST_LINE_MAX		200
-/* Bytes that one run of a guest may print. */
+/* Bytes on the wire that one run of a guest may cause (some per line end). */
 #define GUEST_OUTPUT_LIMIT	(64 * 1024)
 
 /*
@@ -32,8 +32,8 @@ void line_split(const char *text, void (*emit)(void *ctx, const char *s, size_t 
 
 /* The console of one guest; zero-initialised is empty. */
 struct guest_line {
-	u64 seen;			/* bytes in this run */
-	u64 dropped;			/* bytes over the limit */
+	u64 dropped;			/* bytes that came after the limit */
+	u32 sent;			/* bytes on the wire in this run */
 	u32 limit;			/* 0: GUEST_OUTPUT_LIMIT */
 	u16 len;
 	bool cr;			/* last byte was CR */

@@ -29,7 +29,7 @@ void log_set_level(enum log_level level);
 
 /*
  * Frees the lock if the calling CPU holds it: for code that is abandoned by a
- * watchdog (NMI) while it printed.  cpu is the number log_cpu_id_fn gives.
+ * watchdog (NMI) while it printed.
  */
 void log_abandon(void);
 

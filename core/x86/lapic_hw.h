@@ -12,10 +12,7 @@
 
 struct acpi_info;
 
-#define VECTOR_SMP_CALL		0xf0
-#define VECTOR_LAPIC_TIMER	0xf1
-#define VECTOR_LAPIC_ERROR	0xfe
-#define VECTOR_SPURIOUS		0xff
+/* Vectors of the local APIC's own interrupts: VEC_TIMER, VEC_SPURIOUS in trap.h. */
 
 /* SDM3 11.6.1, APM2 16.5: delivery modes. */
 enum lapic_delivery {
@@ -51,7 +48,7 @@ u32 lapic_esr(void);
 /* Counts the timer against the TSC; needs time_init.  0 or -EIO. */
 int __must_check lapic_timer_calibrate(bool tsc_deadline);
 
-/* VECTOR_LAPIC_TIMER on this CPU in us (at most some seconds ahead; else it comes early). */
+/* VEC_TIMER on this CPU in us (at most some seconds ahead; else it comes early). */
 void lapic_timer_oneshot(u64 us);
 void lapic_timer_stop(void);
 u64 lapic_timer_khz(void);	/* of the undivided input; 0 not calibrated */

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+pure-y += core/mon/line.o
+pure-y += core/mon/log.o
+pure-y += core/mon/console.o
+pure-y += core/mon/screen.o
+pure-y += core/mon/font8x16.o
+obj-y += core/mon/uart_hw.o
