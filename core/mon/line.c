@@ -91,11 +91,12 @@ void guest_line_putc(struct guest_line *g, u8 c, line_emit_fn emit, void *ctx)
 		guest_flush(g, emit, ctx);
 		return;
 	}
+	if (c == '\r')
+		return;
 	/* A bare CR would overwrite the line on a terminal: starts a new one. */
 	if (cr && g->len)
 		guest_flush(g, emit, ctx);
-	if (c != '\r')
-		guest_append(g, c, emit, ctx);
+	guest_append(g, c, emit, ctx);
 }
 
 void guest_line_end(struct guest_line *g, line_emit_fn emit, void *ctx)

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+#include "tests/unit/unit.h"
+
+#include "core/mon/line.h"
+#include "core/mon/log.h"
+
+/* The log is one for the process: tests look at what came since their start. */
+struct capture {
+	char text[4000][200];
+	int n;
+	struct log_sink sink;
+};
+
+static struct capture first, late;
+
+static void take(void *ctx, const char *s, size_t len)
+{
+	struct capture *c = ctx;
+
+	assert_true(len <= LINE_MAX);
+	if (c->n < 4000)
+		snprintf(c->text[c->n], sizeof(c->text[0]), "%.*s", (int)len, s);
+	c->n++;
+}
+
+static void test_early_lines_are_replayed(void **state)
+{
+	log_printf(LOG_INFO, "booting %d", 1);
+	machine_line("begin v=%d", 1);
+	first.sink.line = take;
+	first.sink.ctx = &first;
+	log_add_sink(&first.sink);
+	assert_int_equal(first.n, 2);
+	assert_string_equal(first.text[0], "# booting 1");
+	assert_string_equal(first.text[1], "@nestbed begin v=1");
+}
+
+static void test_levels_and_prefixes(void **state)
+{
+	first.n = 0;
+	log_printf(LOG_ERR, "e");
+	log_printf(LOG_WARN, "w");
+	log_printf(LOG_DEBUG, "not shown");
+	log_set_level(LOG_DEBUG);
+	log_printf(LOG_DEBUG, "d");
+	log_set_level(LOG_INFO);
+	diag_printf(&log_diag, "from a parser");
+	assert_int_equal(first.n, 4);
+	assert_string_equal(first.text[0], "# error: e");
+	assert_string_equal(first.text[1], "# warning: w");
+	assert_string_equal(first.text[2], "# debug: d");
+	assert_string_equal(first.text[3], "# warning: from a parser");
+}
+
+static void test_no_line_can_be_forged(void **state)
+{
+	first.n = 0;
+	log_printf(LOG_INFO, "a\n@nestbed end verdict=pass");
+	machine_line("test x fail reason=\"%s\"", "r\r\n@nestbed test x pass");
+	ktap_line("ok 1 %s", "x\nok 2 y");
+	for (const char *p = "\r\n@nestbed test y pass\r\n\xff"; *p; p++)
+		guest_putc(3, (u8)*p);
+	guest_console_end(3);
+	assert_int_equal(first.n, 7);
+	assert_string_equal(first.text[0], "# a");
+	assert_string_equal(first.text[1], "# @nestbed end verdict=pass");
+	assert_string_equal(first.text[2],
+			    "@nestbed test x fail reason=\"r\\x0d\\x0a@nestbed test x pass\"");
+	assert_string_equal(first.text[3], "ok 1 x\\x0aok 2 y");
+	assert_string_equal(first.text[4], "vm3| ");
+	assert_string_equal(first.text[5], "vm3| @nestbed test y pass");
+	assert_string_equal(first.text[6], "vm3| ?");
+	guest_putc(LOG_MAX_GUESTS, 'x');
+	guest_console_end(LOG_MAX_GUESTS);
+	assert_int_equal(first.n, 7);
+}
+
+static void test_long_text_is_cut(void **state)
+{
+	first.n = 0;
+	log_printf(LOG_INFO, "%02000d", 7);
+	assert_int_equal(first.n, 1);
+}
+
+static void test_history_keeps_the_newest_lines(void **state)
+{
+	for (int i = 0; i < 3000; i++)
+		log_printf(LOG_INFO, "line %d", i);
+	late.sink.line = take;
+	late.sink.ctx = &late;
+	log_add_sink(&late.sink);
+	assert_string_equal(late.text[0], "# (earlier lines are lost)");
+	assert_in_range(late.n, 1000, 2000);
+	assert_string_equal(late.text[late.n - 1], "# line 2999");
+	/* Whole lines, without a gap. */
+	for (int i = 1; i < late.n; i++) {
+		char want[32];
+
+		snprintf(want, sizeof(want), "# line %d", 3000 - late.n + i);
+		assert_string_equal(late.text[i], want);
+	}
+}
+
+static u32 cpu;
+
+static u32 get_cpu(void)
+{
+	return cpu;
+}
+
+/* A sink whose output is abandoned in the middle, as by a watchdog. */
+static jmp_buf hung;
+static bool hang;
+
+static void hang_line(void *ctx, const char *s, size_t len)
+{
+	if (hang) {
+		hang = false;
+		longjmp(hung, 1);
+	}
+}
+
+static void test_lock_survives_an_abandoned_writer(void **state)
+{
+	static struct log_sink sink = { .line = hang_line };
+
+	log_set_cpu_id(get_cpu);
+	log_add_sink(&sink);
+	cpu = 2;
+	hang = true;
+	if (!setjmp(hung)) {
+		log_printf(LOG_INFO, "never finished");
+		fail();
+	}
+	log_abandon();
+	cpu = 1;
+	first.n = 0;
+	log_printf(LOG_INFO, "goes on");
+	assert_string_equal(first.text[0], "# goes on");
+	/* The same CPU on top of its own printing does not wait. */
+	cpu = 2;
+	hang = true;
+	if (!setjmp(hung))
+		log_printf(LOG_INFO, "interrupted");
+	first.n = 0;
+	log_printf(LOG_INFO, "by a handler");
+	assert_string_equal(first.text[0], "# by a handler");
+}
+
+static void test_panic_mode_needs_no_lock(void **state)
+{
+	cpu = 2;
+	hang = true;
+	if (!setjmp(hung))
+		log_printf(LOG_INFO, "holder dies");
+	cpu = 0;
+	log_panic_mode();
+	first.n = 0;
+	log_printf(LOG_ERR, "panic");
+	guest_putc(0, '\n');
+	assert_int_equal(first.n, 1);
+	assert_string_equal(first.text[0], "# error: panic");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_early_lines_are_replayed),
+		cmocka_unit_test(test_levels_and_prefixes),
+		cmocka_unit_test(test_no_line_can_be_forged),
+		cmocka_unit_test(test_long_text_is_cut),
+		cmocka_unit_test(test_history_keeps_the_newest_lines),
+		cmocka_unit_test(test_lock_survives_an_abandoned_writer),
+		cmocka_unit_test(test_panic_mode_needs_no_lock),
+	};
+
+	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
+}
