@@ -16,3 +16,7 @@ unit-y += tests/unit/test_log.c
 unit-y += tests/unit/test_console.c
 unit-y += tests/unit/test_screen.c
 unit-y += tests/unit/test_font8x16.c
+unit-y += tests/unit/test_gmem.c
+unit-y += tests/unit/test_insn.c
+UNIT_LIBS_test_insn := -lZydis
+unit-y += tests/unit/test_bootinfo.c
