@@ -20,3 +20,4 @@ unit-y += tests/unit/test_gmem.c
 unit-y += tests/unit/test_insn.c
 UNIT_LIBS_test_insn := -lZydis
 unit-y += tests/unit/test_bootinfo.c
+unit-y += tests/unit/test_insn_operands.c
