@@ -82,6 +82,7 @@ struct dec {
 /* Next byte, or d->short_err. */
 static inline int insn_fetch(struct dec *d, u8 *out)
 {
+	*out = 0;
 	if (d->pos >= d->n)
 		return d->short_err;
 	*out = d->b[d->pos++];
@@ -93,6 +94,7 @@ static inline int insn_fetch_n(struct dec *d, unsigned int size, u64 *out)
 {
 	u64 v = 0;
 
+	*out = 0;
 	if (d->n - d->pos < size)
 		return d->short_err;
 	for (unsigned int k = 0; k < size; k++)

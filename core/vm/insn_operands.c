@@ -96,7 +96,7 @@ static int modrm_32(struct dec *d)
 static int decode_modrm(struct dec *d)
 {
 	struct insn *o = d->o;
-	u64 disp = 0;
+	u64 disp;
 	int err;
 
 	err = insn_fetch(d, &o->modrm);
@@ -276,7 +276,7 @@ static int decode_imm(struct dec *d)
 {
 	struct insn *o = d->o;
 	unsigned int kind = d->row & IMM_MASK;
-	u64 v = 0;
+	u64 v;
 	int err;
 
 	if (kind == IMM_NONE)

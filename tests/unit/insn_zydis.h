@@ -193,7 +193,8 @@ static inline int insn_zydis_mem(const struct insn *i, const ZydisDecodedOperand
 		if (index != INSN_REG_NONE)
 			INSN_SAME("scale", 1u << i->scale, op->mem.scale);
 	}
-	if (op->mem.type == ZYDIS_MEMOP_TYPE_MEM && op->mem.segment >= ZYDIS_REGISTER_ES && op->mem.segment <= ZYDIS_REGISTER_GS)
+	if (op->mem.type == ZYDIS_MEMOP_TYPE_MEM &&
+	    op->mem.segment >= ZYDIS_REGISTER_ES && op->mem.segment <= ZYDIS_REGISTER_GS)
 		INSN_SAME("segment", i->seg, ZydisRegisterGetId(op->mem.segment));
 	return 0;
 }
