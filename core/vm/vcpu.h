@@ -10,6 +10,7 @@
 #ifndef CORE_VM_VCPU_H
 #define CORE_VM_VCPU_H
 
+#include "core/dev/bus.h"
 #include "core/mm/gmem.h"
 #include "core/mm/pt.h"
 #include "core/vm/virt_ops.h"
@@ -35,6 +36,14 @@ enum stop_reason {
 	STOP_ERROR,		/* our own trouble: v->why */
 };
 
+#define EXIT_TRACE	32
+struct exit_trace {
+	u64 rip;
+	u64 info1;
+	u32 code;
+	u16 reason;
+};
+
 struct vcpu {
 	/* Offsets used by entry.S: core/x86/asm_offsets.c. */
 	u64 gpr[16];		/* ModRM order; gpr[4] is RSP */
@@ -56,6 +65,8 @@ struct vcpu {
 	u64 dr[4];
 	void *xsave;		/* XSAVE area, 64-byte aligned; valid when not loaded */
 	bool loaded;
+	u32 trace_pos;
+	struct exit_trace trace[EXIT_TRACE];	/* ring of the newest exits */
 	char why[128];		/* with STOP_ERROR, STOP_UNHANDLED */
 };
 
@@ -65,10 +76,11 @@ struct vm {
 	u32 vcpu_count;
 	struct vcpu *vcpu[VM_MAX_VCPUS];
 	struct gmem mem;
+	struct bus bus;
 	struct pt npt;
 	u64 stop_mask;		/* BIT(EXIT_...): vcpu_run returns these */
-	struct guest_console *console;
-	void *priv;		/* of the tests' machine */
+	bool lazy;		/* RAM is mapped into npt at the first fault */
+	u64 npt_fills;
 };
 
 /* An empty machine: no memory, no vCPU.  owner: for page_alloc. */
@@ -106,19 +118,23 @@ int __must_check vcpu_advance(struct vcpu *v);
 int __must_check vcpu_fetch(struct vcpu *v, u64 linear, void *buf, unsigned int n);
 
 /*
- * A handler of one exit reason; found in core/vm/run.c's table.
+ * Guest linear address -> guest physical with the guest's own tables, for a
+ * data access of the given PFERR_ bits.  Returns 0, or -EFAULT after filling
+ * *fault with the exception that the access raises.
  */
-struct exit_row {
-	const char *name;
-	enum verdict (*handle)(struct vcpu *v);
-};
+int __must_check vcpu_translate(struct vcpu *v, u64 linear, u32 access, u64 *gpa,
+				struct event *fault);
+/* Copies between guest linear memory and a buffer, across pages. */
+int __must_check vcpu_read(struct vcpu *v, u64 linear, void *buf, u64 len, struct event *fault);
+int __must_check vcpu_write(struct vcpu *v, u64 linear, const void *buf, u64 len,
+			    struct event *fault);
 
 void vcpu_queue_exception(struct vcpu *v, struct event e);
 const char *stop_reason_name(unsigned int stop);
 /* Registers, control structure and last exit to the log. */
 void vcpu_dump(struct vcpu *v);
 
-/* The last 32 exits of this CPU, for a panic (core/vm/trace.c). */
+/* The last exits of the vCPU that this CPU runs, newest last: for a panic. */
 void exit_trace_dump(void);
 
 #endif

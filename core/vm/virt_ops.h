@@ -89,8 +89,18 @@ struct virt_ops {
 	void (*load)(struct vcpu *v);
 	void (*put)(struct vcpu *v);
 
-	/* Enters the guest once; fills v->exit.  Entry failures are exits. */
+	/*
+	 * Enters the guest once; fills v->exit.  Entry failures are exits.
+	 * Called and returns with host interrupts off; a host interrupt is an
+	 * exit (EXIT_INTR) and still pending behind it.  A host NMI has been
+	 * handled when EXIT_NMI comes back.  The guest is also left (EXIT_INTR
+	 * or EXIT_PREEMPT_TIMER) soon after v->deadline.
+	 */
 	void (*enter)(struct vcpu *v);
+	/* Width of the code segment: enum insn_mode (core/vm/insn.h). */
+	u8 (*mode)(struct vcpu *v);
+	/* An instruction was stepped over: the interrupt shadow ends. */
+	void (*skip)(struct vcpu *v);
 
 	u64 (*get)(struct vcpu *v, enum vreg r);
 	void (*set)(struct vcpu *v, enum vreg r, u64 val);

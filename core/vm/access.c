@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* A guest's memory as its own instructions see it. */
+#include "core/vm/vcpu.h"
+
+#include "core/lib/string.h"
+#include "core/mm/pt_fast.h"
+#include "core/mm/pt_walk.h"
+#include "core/vm/insn.h"
+#include "core/vm/run.h"
+#include "core/x86/regs.h"
+
+static int mem_read(void *ctx, u64 gpa, void *buf, unsigned int len)
+{
+	return gmem_read(ctx, gpa, buf, len);
+}
+
+static int mem_cmpxchg(void *ctx, u64 gpa, u64 old, u64 new, unsigned int len)
+{
+	void *p = gmem_ptr(ctx, gpa, len);
+	bool ok;
+
+	if (!p)
+		return -EFAULT;
+	if (len == 8)
+		ok = __sync_bool_compare_and_swap((u64 *)p, old, new);
+	else
+		ok = __sync_bool_compare_and_swap((u32 *)p, (u32)old, (u32)new);
+	return ok ? 0 : -EAGAIN;
+}
+
+static void walk_env(struct vcpu *v, struct pt_walk_env *env)
+{
+	*env = (struct pt_walk_env){
+		.cr0 = virt->get(v, VREG_CR0), .cr3 = virt->get(v, VREG_CR3),
+		.cr4 = virt->get(v, VREG_CR4), .efer = virt->get(v, VREG_EFER),
+		.rflags = v->rflags, .maxphyaddr = run_policy.maxphyaddr,
+		.page1g = run_policy.page1g, .amd = virt->vendor == VIRT_SVM, .set_ad = true,
+		.mem = { mem_read, mem_cmpxchg, &v->vm->mem },
+	};
+}
+
+int vcpu_translate(struct vcpu *v, u64 linear, u32 access, u64 *gpa, struct event *fault)
+{
+	struct pt_walk_env env;
+	struct pt_walk_result res;
+	int err;
+
+	walk_env(v, &env);
+	err = pt_walk(&env, linear, access, &res);
+	if (!err) {
+		*gpa = res.gpa;
+		return 0;
+	}
+	if (err == -EFAULT) {
+		*fault = event_exception_err(VEC_PF, res.error_code);
+		fault->payload = linear;
+	} else {
+		*fault = event_exception_err(VEC_GP, 0);
+	}
+	return -EFAULT;
+}
+
+static int copy_linear(struct vcpu *v, u64 linear, u8 *buf, u64 len, u32 access,
+		       struct event *fault)
+{
+	while (len) {
+		u64 n = MIN(len, PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
+		u64 gpa;
+		int err = vcpu_translate(v, linear, access, &gpa, fault);
+
+		if (err)
+			return err;
+		/* What is no memory reads all ones and ignores writes. */
+		if (access & PTA_WRITE)
+			err = gmem_write(&v->vm->mem, gpa, buf, n);
+		else
+			err = gmem_read(&v->vm->mem, gpa, buf, n);
+		if (err && !(access & PTA_WRITE))
+			memset(buf, 0xff, n);
+		linear += n;
+		buf += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* CPL 3 accesses are user accesses: SS.DPL is the CPL (APM2 4.9.1). */
+static u32 user_bit(struct vcpu *v)
+{
+	struct vsegment ss;
+
+	virt->get_seg(v, VSEG_SS, &ss);
+	return (ss.attr >> 5 & 3) == 3 ? PTA_USER : 0;
+}
+
+int vcpu_read(struct vcpu *v, u64 linear, void *buf, u64 len, struct event *fault)
+{
+	return copy_linear(v, linear, buf, len, PTA_READ | user_bit(v), fault);
+}
+
+int vcpu_write(struct vcpu *v, u64 linear, const void *buf, u64 len, struct event *fault)
+{
+	return copy_linear(v, linear, (u8 *)buf, len, PTA_WRITE | user_bit(v), fault);
+}
+
+int vcpu_fetch(struct vcpu *v, u64 linear, void *buf, unsigned int n)
+{
+	struct event fault;
+
+	return copy_linear(v, linear, buf, n, PTA_EXEC | user_bit(v), &fault);
+}
+
+/* Slow path of the length: any mode, any prefix, across pages. */
+static int insn_len_any(struct vcpu *v, u64 linear, enum insn_mode mode, u32 op)
+{
+	u64 left = PAGE_SIZE - (linear & (PAGE_SIZE - 1));
+	unsigned int n = MIN(left, INSN_MAX_LEN);
+	u8 code[INSN_MAX_LEN];
+	int len;
+
+	if (vcpu_fetch(v, linear, code, n))
+		return -EFAULT;
+	len = insn_len(code, n, mode, op);
+	/* The next page is read only when the instruction really reaches it. */
+	if (len == -EAGAIN && n < INSN_MAX_LEN) {
+		if (vcpu_fetch(v, linear + n, code + n, INSN_MAX_LEN - n))
+			return -EFAULT;
+		len = insn_len(code, INSN_MAX_LEN, mode, op);
+	}
+	return len;
+}
+
+/*
+ * Length of the instruction at RIP when the CPU did not say it.  The usual
+ * case, 64-bit code within a page, costs one table walk.
+ */
+int vcpu_insn_len(struct vcpu *v, u32 op)
+{
+	enum insn_mode mode = virt->mode(v);
+	u64 linear = v->rip, gpa;
+	struct vsegment cs;
+	const u8 *code;
+	int len;
+
+	if (likely(mode == INSN_MODE_64)) {
+		gpa = virt->get(v, VREG_CR4) & CR4_LA57 ? PT_FAST_MISS :
+		      pt_walk_fast(&v->vm->mem, virt->get(v, VREG_CR3), linear, PTE_P, PTE_NX);
+		if (likely(gpa != PT_FAST_MISS)) {
+			u64 n = MIN(PAGE_SIZE - (gpa & (PAGE_SIZE - 1)), INSN_MAX_LEN);
+
+			code = gmem_ptr(&v->vm->mem, gpa, n);
+			len = code ? insn_len(code, n, mode, op) : -EAGAIN;
+			if (likely(len > 0))
+				return len;
+		}
+	} else {
+		virt->get_seg(v, VSEG_CS, &cs);
+		linear = (u32)(cs.base + v->rip);
+	}
+	return insn_len_any(v, linear, mode, op);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* Exit handlers: everything but I/O, memory, MSRs and control registers. */
+#include "core/vm/run.h"
+
+#include "core/vm/cpuid_policy.h"
+#include "core/vm/insn.h"
+#include "core/x86/insn.h"
+#include "core/x86/regs.h"
+
+enum verdict exit_unhandled(struct vcpu *v)
+{
+	return vcpu_fail(v, STOP_UNHANDLED, "raw code %llx info %llx %llx",
+			 (unsigned long long)v->exit.code, (unsigned long long)v->exit.info1,
+			 (unsigned long long)v->exit.info2);
+}
+
+enum verdict exit_entry_fail(struct vcpu *v)
+{
+	v->stop = STOP_ENTRY_FAIL;
+	return VERDICT_STOP;
+}
+
+/* An intercepted exception that no test wanted: it is the guest's. */
+enum verdict exit_exception(struct vcpu *v)
+{
+	return vcpu_inject(v, v->exit.exc);
+}
+
+/* ICEBP: a #DB that ignores DR7.GD; RIP to push is behind it (APM2 15.12.2). */
+enum verdict exit_icebp(struct vcpu *v)
+{
+	if (vcpu_advance(v))
+		return vcpu_fail(v, STOP_UNHANDLED, "cannot decode INT1");
+	return vcpu_inject(v, event_exception(VEC_DB));
+}
+
+/* The host's interrupt is pending: let it in, then look at the clock. */
+enum verdict exit_host_event(struct vcpu *v)
+{
+	__asm__ volatile("sti; nop; cli" ::: "memory");
+	if (v->deadline && rdtsc() >= v->deadline) {
+		v->stop = STOP_TIMEOUT;
+		return VERDICT_STOP;
+	}
+	return VERDICT_RESUME;
+}
+
+/* The queue is looked at before the next entry; the window is then closed. */
+enum verdict exit_window(struct vcpu *v)
+{
+	return VERDICT_RESUME;
+}
+
+enum verdict exit_shutdown(struct vcpu *v)
+{
+	v->stop = STOP_SHUTDOWN;
+	return VERDICT_STOP;
+}
+
+enum verdict exit_cpuid(struct vcpu *v)
+{
+	struct cpuid_regs r;
+
+	cpuid_policy(v, (u32)v->gpr[VREG_RAX], (u32)v->gpr[VREG_RCX], &r);
+	v->gpr[VREG_RAX] = r.eax;
+	v->gpr[VREG_RBX] = r.ebx;
+	v->gpr[VREG_RCX] = r.ecx;
+	v->gpr[VREG_RDX] = r.edx;
+	return VERDICT_ADVANCE;
+}
+
+/* Nothing can wake a guest that has no interrupt source and no event queued. */
+enum verdict exit_hlt(struct vcpu *v)
+{
+	if (vcpu_advance(v))
+		return vcpu_fail(v, STOP_UNHANDLED, "cannot decode HLT");
+	if (v->events.nmi || (v->events.intr && (v->rflags & RFLAGS_IF)) ||
+	    v->events.exception.type != EVENT_NONE)
+		return VERDICT_RESUME;
+	v->stop = STOP_HLT;
+	return VERDICT_STOP;
+}
+
+enum verdict exit_skip(struct vcpu *v)
+{
+	return VERDICT_ADVANCE;
+}
+
+enum verdict exit_ud(struct vcpu *v)
+{
+	return vcpu_inject_ud(v);
+}
+
+enum verdict exit_gp(struct vcpu *v)
+{
+	return vcpu_inject_gp(v);
+}
+
+enum verdict exit_invlpg(struct vcpu *v)
+{
+	virt->flush(v);
+	return VERDICT_ADVANCE;
+}
+
+static void set_edx_eax(struct vcpu *v, u64 val)
+{
+	v->gpr[VREG_RAX] = (u32)val;
+	v->gpr[VREG_RDX] = val >> 32;
+}
+
+enum verdict exit_rdtsc(struct vcpu *v)
+{
+	set_edx_eax(v, rdtsc() + virt->get(v, VREG_TSC_OFFSET));
+	return VERDICT_ADVANCE;
+}
+
+enum verdict exit_rdtscp(struct vcpu *v)
+{
+	set_edx_eax(v, rdtsc() + virt->get(v, VREG_TSC_OFFSET));
+	v->gpr[VREG_RCX] = (u32)virt->get(v, VREG_TSC_AUX);
+	return VERDICT_ADVANCE;
+}
+
+/* No hypercall is defined: the answer is the one KVM gives for unknown ones. */
+enum verdict exit_hypercall(struct vcpu *v)
+{
+	v->gpr[VREG_RAX] = (u64)-1000LL;
+	return VERDICT_ADVANCE;
+}
+
+/* SDM3 14.3, APM2 11.5.2: XCR0 combinations that are #GP. */
+static bool xcr0_valid(u64 val)
+{
+	u64 avx512 = BITS(7, 5), mpx = BITS(4, 3), amx = BITS(18, 17);
+
+	if (val & ~run_policy.xcr0_allowed || !(val & XCR0_X87))
+		return false;
+	if ((val & XCR0_AVX) && !(val & XCR0_SSE))
+		return false;
+	if ((val & avx512) && ((val & avx512) != avx512 || !(val & XCR0_AVX)))
+		return false;
+	if ((val & mpx) && (val & mpx) != mpx)
+		return false;
+	return !(val & amx) || (val & amx) == amx;
+}
+
+enum verdict exit_xsetbv(struct vcpu *v)
+{
+	u64 val = (u32)v->gpr[VREG_RAX] | v->gpr[VREG_RDX] << 32;
+
+	if (!(virt->get(v, VREG_CR4) & CR4_OSXSAVE))
+		return vcpu_inject_ud(v);
+	if ((u32)v->gpr[VREG_RCX] != 0 || !xcr0_valid(val))
+		return vcpu_inject_gp(v);
+	/* The guest's XCR0 is in the CPU while the vCPU is loaded. */
+	v->xcr0 = val;
+	xsetbv(0, val);
+	return VERDICT_ADVANCE;
+}

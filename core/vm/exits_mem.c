@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* Nested page faults: RAM that is mapped at first use, and device memory. */
+#include "core/vm/run.h"
+
+#include "core/vm/mmio.h"
+
+/* Maps the largest page that backs gpa.  0, or why not. */
+static int fill(struct vcpu *v, u64 gpa)
+{
+	struct gmem_backing b;
+	int err;
+
+	err = gmem_backing(&v->vm->mem, gpa, SIZE_2M, &b);
+	if (err)
+		return err;
+	v->vm->npt_fills++;
+	return pt_map(&v->vm->npt, b.gpa, b.pa, b.size,
+		      PT_R | PT_X | PT_U | (b.flags & GMEM_RO ? 0 : PT_W), b.size);
+}
+
+enum verdict exit_npf(struct vcpu *v)
+{
+	const struct exit_npf *f = &v->exit.npf;
+
+	if (!f->present && v->vm->lazy) {
+		int err = fill(v, f->gpa);
+
+		/* Nothing was cached for an address that was not mapped. */
+		if (!err)
+			return VERDICT_RESUME;
+		if (err == -ENOMEM)
+			return vcpu_fail(v, STOP_ERROR, "no memory for nested page tables");
+	}
+	return mmio_exit(v);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* RDMSR and WRMSR that exit: the table of msr_policy.c, applied. */
+#include "core/vm/run.h"
+
+#include "core/mm/pt_walk.h"
+#include "core/vm/msr_policy.h"
+#include "core/x86/insn.h"
+#include "core/x86/regs.h"
+
+static bool canonical(struct vcpu *v, u64 val)
+{
+	return pt_canonical(val, virt->get(v, VREG_CR4) & CR4_LA57 ? 57 : 48);
+}
+
+/* Returns false for #GP. */
+static bool read_row(struct vcpu *v, const struct msr_row *row, u64 *val)
+{
+	struct vsegment seg;
+
+	switch (row->kind) {
+	case MSR_KIND_VREG:
+	case MSR_KIND_ADDR:
+		*val = virt->get(v, (enum vreg)row->arg);
+		return true;
+	case MSR_KIND_EFER:
+		*val = virt->get(v, VREG_EFER);
+		return true;
+	case MSR_KIND_PAT:
+		*val = virt->get(v, VREG_PAT);
+		return true;
+	case MSR_KIND_TSC:
+		*val = rdtsc() + virt->get(v, VREG_TSC_OFFSET);
+		return true;
+	case MSR_KIND_SEG_BASE:
+		virt->get_seg(v, (enum vseg)row->arg, &seg);
+		*val = seg.base;
+		return true;
+	default:
+		*val = row->arg;
+		return true;
+	}
+}
+
+static bool write_efer(struct vcpu *v, u64 val)
+{
+	u64 old = virt->get(v, VREG_EFER);
+
+	if (!msr_efer_valid(val, old, virt->get(v, VREG_CR0), run_policy.efer_allowed))
+		return false;
+	/* LMA is the processor's: a write does not change it. */
+	virt->set(v, VREG_EFER, (val & ~EFER_LMA) | (old & EFER_LMA));
+	return true;
+}
+
+static bool write_seg_base(struct vcpu *v, enum vseg s, u64 val)
+{
+	struct vsegment seg;
+
+	if (!canonical(v, val))
+		return false;
+	virt->get_seg(v, s, &seg);
+	seg.base = val;
+	virt->set_seg(v, s, &seg);
+	return true;
+}
+
+static bool write_row(struct vcpu *v, const struct msr_row *row, u64 val)
+{
+	switch (row->kind) {
+	case MSR_KIND_ADDR:
+		if (!canonical(v, val))
+			return false;
+		/* fall through */
+	case MSR_KIND_VREG:
+		virt->set(v, (enum vreg)row->arg, val);
+		return true;
+	case MSR_KIND_EFER:
+		return write_efer(v, val);
+	case MSR_KIND_PAT:
+		if (!msr_pat_valid(val))
+			return false;
+		virt->set(v, VREG_PAT, val);
+		return true;
+	case MSR_KIND_TSC:
+		virt->set(v, VREG_TSC_OFFSET, val - rdtsc());
+		return true;
+	case MSR_KIND_SEG_BASE:
+		return write_seg_base(v, (enum vseg)row->arg, val);
+	case MSR_KIND_APIC_BASE:
+		return val == row->arg;
+	case MSR_KIND_CONST:
+		return true;
+	default:
+		return false;
+	}
+}
+
+enum verdict exit_msr(struct vcpu *v)
+{
+	u32 index = v->exit.msr.index;
+	const struct msr_row *row = msr_policy_find(index);
+	u64 val;
+
+	if (v->exit.msr.write) {
+		val = (u32)v->gpr[VREG_RAX] | v->gpr[VREG_RDX] << 32;
+		if (!row || !write_row(v, row, val))
+			return vcpu_inject_gp(v);
+		return VERDICT_ADVANCE;
+	}
+	if (!row || !read_row(v, row, &val))
+		return vcpu_inject_gp(v);
+	v->gpr[VREG_RAX] = (u32)val;
+	v->gpr[VREG_RDX] = val >> 32;
+	return VERDICT_ADVANCE;
+}

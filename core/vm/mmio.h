@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* A guest's access to what is no memory: the instruction is emulated. */
+#ifndef CORE_VM_MMIO_H
+#define CORE_VM_MMIO_H
+
+#include "core/vm/vcpu.h"
+
+/*
+ * For the nested page fault in v->exit: emulates the instruction at RIP with
+ * its memory operands going to guest memory or to the bus.  Instruction
+ * fetches and page-table walks outside memory, and instructions that the
+ * emulator does not know, stop the vCPU with STOP_UNHANDLED.
+ */
+enum verdict mmio_exit(struct vcpu *v);
+
+#endif

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/vm/run.h"
+
+#include "core/lib/log.h"
+#include "core/lib/printf.h"
+#include "core/vm/insn.h"
+#include "core/x86/insn.h"
+#include "core/x86/percpu.h"
+#include "core/x86/regs.h"
+
+/* One row an exit reason: what handles it, which instruction it was. */
+struct exit_row {
+	enum verdict (*handle)(struct vcpu *v);
+	u32 insn_op;		/* INSN_OP_..., 0: not one encoding */
+};
+
+/* clang-format off */
+static const struct exit_row exit_table[EXIT_REASON_COUNT] = {
+	/*			  handler		instruction */
+	[EXIT_NONE]		= { exit_unhandled,	0 },
+	[EXIT_EXCEPTION]	= { exit_exception,	0 },
+	[EXIT_INTR]		= { exit_host_event,	0 },
+	[EXIT_NMI]		= { exit_host_event,	0 },
+	[EXIT_SMI]		= { exit_host_event,	0 },
+	[EXIT_INIT]		= { exit_unhandled,	0 },
+	[EXIT_SIPI]		= { exit_unhandled,	0 },
+	[EXIT_INTR_WINDOW]	= { exit_window,	0 },
+	[EXIT_NMI_WINDOW]	= { exit_window,	0 },
+	[EXIT_SHUTDOWN]		= { exit_shutdown,	0 },
+	[EXIT_TASK_SWITCH]	= { exit_task_switch,	0 },
+	[EXIT_CPUID]		= { exit_cpuid,		INSN_OP_CPUID },
+	[EXIT_HLT]		= { exit_hlt,		INSN_OP_HLT },
+	[EXIT_INVD]		= { exit_skip,		INSN_OP_INVD },
+	[EXIT_WBINVD]		= { exit_skip,		INSN_OP_WBINVD },
+	[EXIT_INVLPG]		= { exit_invlpg,	0 },
+	[EXIT_INVPCID]		= { exit_ud,		0 },
+	[EXIT_RDPMC]		= { exit_gp,		INSN_OP_RDPMC },
+	[EXIT_RDTSC]		= { exit_rdtsc,		INSN_OP_RDTSC },
+	[EXIT_RDTSCP]		= { exit_rdtscp,	INSN_OP_RDTSCP },
+	[EXIT_RDPRU]		= { exit_ud,		0 },
+	[EXIT_RSM]		= { exit_ud,		INSN_OP_RSM },
+	[EXIT_HYPERCALL]	= { exit_hypercall,	0 },
+	[EXIT_VIRT_INSN]	= { exit_ud,		0 },
+	[EXIT_CR]		= { exit_cr,		0 },
+	[EXIT_DR]		= { exit_dr,		0 },
+	[EXIT_IO]		= { exit_io,		0 },
+	[EXIT_MSR]		= { exit_msr,		0 },
+	[EXIT_DESC]		= { exit_unhandled,	0 },
+	[EXIT_PUSHF]		= { exit_unhandled,	0 },
+	[EXIT_POPF]		= { exit_unhandled,	0 },
+	[EXIT_IRET]		= { exit_unhandled,	0 },
+	[EXIT_SWINT]		= { exit_unhandled,	0 },
+	[EXIT_ICEBP]		= { exit_icebp,		0 },
+	[EXIT_MWAIT]		= { exit_ud,		INSN_OP_MWAIT },
+	[EXIT_MONITOR]		= { exit_ud,		INSN_OP_MONITOR },
+	[EXIT_MTF]		= { exit_unhandled,	0 },
+	[EXIT_PAUSE]		= { exit_skip,		0 },
+	[EXIT_XSETBV]		= { exit_xsetbv,	INSN_OP_XSETBV },
+	[EXIT_RDRAND]		= { exit_unhandled,	0 },
+	[EXIT_RDSEED]		= { exit_unhandled,	0 },
+	[EXIT_XSAVES]		= { exit_ud,		0 },
+	[EXIT_VMFUNC]		= { exit_ud,		0 },
+	[EXIT_NPF]		= { exit_npf,		0 },
+	[EXIT_NPT_MISCONFIG]	= { exit_unhandled,	0 },
+	[EXIT_PREEMPT_TIMER]	= { exit_host_event,	0 },
+	[EXIT_FERR]		= { exit_unhandled,	0 },
+	[EXIT_EFER_WRITE]	= { exit_unhandled,	0 },
+	[EXIT_ENTRY_FAIL]	= { exit_entry_fail,	0 },
+	[EXIT_UNKNOWN]		= { exit_unhandled,	0 },
+};
+/* clang-format on */
+
+int vcpu_advance(struct vcpu *v)
+{
+	int len = v->exit.insn_len;
+	u64 rip;
+
+	if (!len) {
+		len = vcpu_insn_len(v, exit_table[v->exit.reason].insn_op);
+		if (len <= 0)
+			return -EFAULT;
+	}
+	rip = v->rip + (u64)len;
+	/* APM1 2.5: EIP wraps at 4 GiB outside 64-bit mode. */
+	if (unlikely((rip ^ v->rip) >> 32) && virt->mode(v) != INSN_MODE_64)
+		rip = (u32)rip;
+	v->rip = rip;
+	virt->skip(v);
+	if (unlikely(v->rflags & RFLAGS_TF)) {
+		struct event db = event_exception(VEC_DB);
+
+		db.payload = DR6_BS;
+		vcpu_queue_exception(v, db);
+	}
+	return 0;
+}
+
+static bool events_waiting(const struct event_queue *q)
+{
+	return q->reinject.type | q->exception.type | q->nmi | q->intr;
+}
+
+static void deliver_events(struct vcpu *v)
+{
+	bool shadow = virt->get(v, VREG_INT_SHADOW);
+	struct event_gate gate = {
+		.intr_ok = (v->rflags & RFLAGS_IF) && !shadow,
+		.nmi_ok = !shadow && !virt->get(v, VREG_NMI_BLOCKED),
+	};
+	struct event e;
+	u32 windows;
+
+	if (event_next(&v->events, &gate, &e, &windows))
+		virt->inject(v, &e);
+	if (windows != v->windows) {
+		virt->windows(v, windows);
+		v->windows = windows;
+	}
+}
+
+static void trace_exit(struct vcpu *v)
+{
+	struct exit_trace *e = &v->trace[v->trace_pos++ % EXIT_TRACE];
+
+	e->rip = v->rip;
+	e->info1 = v->exit.info1;
+	e->code = (u32)v->exit.code;
+	e->reason = v->exit.reason;
+}
+
+static void enter_once(struct vcpu *v)
+{
+	if (unlikely(events_waiting(&v->events) || v->windows))
+		deliver_events(v);
+	virt->enter(v);
+	trace_exit(v);
+	v->exits[v->exit.reason]++;
+	/* APM2 15.7.2, SDM3 28.2.4: what was being delivered goes on. */
+	if (unlikely(v->exit.idt.type != EVENT_NONE))
+		v->events.reinject = v->exit.idt;
+}
+
+enum exit_reason vcpu_step(struct vcpu *v)
+{
+	u64 flags = irq_save();
+
+	vcpu_load(v);
+	this_cpu()->current = v;
+	enter_once(v);
+	this_cpu()->current = NULL;
+	irq_restore(flags);
+	return v->exit.reason;
+}
+
+enum stop_reason vcpu_run(struct vcpu *v)
+{
+	u64 flags = irq_save();
+	u64 stop_mask = v->vm->stop_mask;
+	enum verdict verdict;
+
+	vcpu_load(v);
+	this_cpu()->current = v;
+	v->stop = STOP_NONE;
+	do {
+		enter_once(v);
+		if (unlikely(stop_mask & BIT(v->exit.reason))) {
+			v->stop = STOP_EXIT;
+			break;
+		}
+		verdict = exit_table[v->exit.reason].handle(v);
+		if (verdict == VERDICT_ADVANCE && unlikely(vcpu_advance(v)))
+			verdict = vcpu_fail(v, STOP_UNHANDLED, "cannot decode the instruction");
+	} while (verdict != VERDICT_STOP);
+	this_cpu()->current = NULL;
+	irq_restore(flags);
+	return v->stop;
+}
+
+enum verdict vcpu_fail(struct vcpu *v, enum stop_reason stop, const char *fmt, ...)
+{
+	size_t len;
+	va_list ap;
+
+	len = (size_t)nb_snprintf(v->why, sizeof(v->why), "%s exit at %llx: ",
+				  exit_reason_name(v->exit.reason), (unsigned long long)v->rip);
+	va_start(ap, fmt);
+	nb_vsnprintf(v->why + len, sizeof(v->why) - len, fmt, ap);
+	va_end(ap);
+	v->stop = stop;
+	return VERDICT_STOP;
+}
+
+enum verdict vcpu_inject(struct vcpu *v, struct event e)
+{
+	if (event_queue_exception(&v->events, e)) {
+		v->stop = STOP_SHUTDOWN;
+		return VERDICT_STOP;
+	}
+	return VERDICT_RESUME;
+}
+
+void vcpu_queue_exception(struct vcpu *v, struct event e)
+{
+	/* With an empty queue there is nothing to combine with. */
+	if (event_queue_exception(&v->events, e))
+		v->stop = STOP_SHUTDOWN;
+}
+
+enum verdict vcpu_inject_gp(struct vcpu *v)
+{
+	return vcpu_inject(v, event_exception_err(VEC_GP, 0));
+}
+
+enum verdict vcpu_inject_ud(struct vcpu *v)
+{
+	return vcpu_inject(v, event_exception(VEC_UD));
+}
+
+static void dump_trace(const struct vcpu *v)
+{
+	u32 n = MIN(v->trace_pos, (u32)EXIT_TRACE);
+
+	log_printf(LOG_ERR, "last %u exits of vm%u vcpu%u, newest last:", n, v->vm->id, v->id);
+	for (u32 i = v->trace_pos - n; i != v->trace_pos; i++) {
+		const struct exit_trace *e = &v->trace[i % EXIT_TRACE];
+
+		log_printf(LOG_ERR, "  %-13s code %x rip %llx info %llx",
+			   exit_reason_name(e->reason), e->code, (unsigned long long)e->rip,
+			   (unsigned long long)e->info1);
+	}
+}
+
+void exit_trace_dump(void)
+{
+	struct vcpu *v = this_cpu()->current ? this_cpu()->current : this_cpu()->loaded;
+
+	if (v)
+		dump_trace(v);
+}
+
+void vcpu_dump(struct vcpu *v)
+{
+	log_printf(LOG_ERR, "vm%u vcpu%u: %s, exit %s code %llx", v->vm->id, v->id,
+		   stop_reason_name(v->stop), exit_reason_name(v->exit.reason),
+		   (unsigned long long)v->exit.code);
+	for (unsigned int i = 0; i < 16; i += 4)
+		log_printf(LOG_ERR, "  %-3s %016llx %-3s %016llx %-3s %016llx %-3s %016llx",
+			   vreg_name(i), (unsigned long long)v->gpr[i],
+			   vreg_name(i + 1), (unsigned long long)v->gpr[i + 1],
+			   vreg_name(i + 2), (unsigned long long)v->gpr[i + 2],
+			   vreg_name(i + 3), (unsigned long long)v->gpr[i + 3]);
+	log_printf(LOG_ERR, "  rip %llx rflags %llx", (unsigned long long)v->rip,
+		   (unsigned long long)v->rflags);
+	virt->dump(v);
+	dump_trace(v);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* Between the run loop and its exit handlers. */
+#ifndef CORE_VM_RUN_H
+#define CORE_VM_RUN_H
+
+#include "core/vm/vcpu.h"
+
+struct cpu_caps;
+
+/* What all guests see of the CPU; set once by virt_init. */
+struct run_policy {
+	const struct cpu_caps *caps;
+	u64 xcr0_allowed;
+	u64 efer_allowed;
+	u64 cr4_allowed;
+	u8 maxphyaddr;
+	bool page1g;
+};
+extern struct run_policy run_policy;
+
+/*
+ * Length of the instruction at RIP, decoded; op as for insn_len() (0: any).
+ * 1..15, -EFAULT (not readable), -EINVAL (not that instruction).
+ */
+int vcpu_insn_len(struct vcpu *v, u32 op);
+
+/* Handlers of core/vm/exits*.c, for the table in run.c. */
+enum verdict exit_exception(struct vcpu *v);
+enum verdict exit_host_event(struct vcpu *v);
+enum verdict exit_window(struct vcpu *v);
+enum verdict exit_shutdown(struct vcpu *v);
+enum verdict exit_cpuid(struct vcpu *v);
+enum verdict exit_hlt(struct vcpu *v);
+enum verdict exit_skip(struct vcpu *v);
+enum verdict exit_ud(struct vcpu *v);
+enum verdict exit_gp(struct vcpu *v);
+enum verdict exit_invlpg(struct vcpu *v);
+enum verdict exit_rdtsc(struct vcpu *v);
+enum verdict exit_rdtscp(struct vcpu *v);
+enum verdict exit_hypercall(struct vcpu *v);
+enum verdict exit_cr(struct vcpu *v);
+enum verdict exit_dr(struct vcpu *v);
+enum verdict exit_msr(struct vcpu *v);
+enum verdict exit_xsetbv(struct vcpu *v);
+enum verdict exit_io(struct vcpu *v);
+enum verdict exit_npf(struct vcpu *v);
+enum verdict exit_task_switch(struct vcpu *v);
+enum verdict exit_icebp(struct vcpu *v);
+enum verdict exit_entry_fail(struct vcpu *v);
+enum verdict exit_unhandled(struct vcpu *v);
+
+/* Queues #GP(0), #UD; RESUME, or STOP on the triple fault that makes. */
+enum verdict vcpu_inject_gp(struct vcpu *v);
+enum verdict vcpu_inject_ud(struct vcpu *v);
+enum verdict vcpu_inject(struct vcpu *v, struct event e);
+/* Stops with STOP_UNHANDLED or STOP_ERROR and a reason. */
+enum verdict vcpu_fail(struct vcpu *v, enum stop_reason stop, const char *fmt, ...)
+	__printf(3, 4);
+
+#endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/vm/vcpu.h"
+
+#include "core/lib/string.h"
+#include "core/mm/host.h"
+#include "core/x86/insn.h"
+#include "core/x86/percpu.h"
+#include "core/x86/regs.h"
+
+#define XSAVE_PAGES	4	/* 16 KiB: all states of today's CPUs (SDM1 13.5) */
+#define VCPU_PAGES	(ALIGN_UP(sizeof(struct vcpu), PAGE_SIZE) / PAGE_SIZE)
+
+static u64 npt_alloc(void *ctx)
+{
+	const struct vm *vm = ctx;
+
+	return page_alloc(&host_pages, 0, PA_ZERO | PA_OWNER(vm->owner));
+}
+
+static void npt_free(void *ctx, u64 pa)
+{
+	page_free(&host_pages, pa, 0);
+}
+
+static void *npt_virt(void *ctx, u64 pa)
+{
+	return (void *)pa;
+}
+
+int vm_init(struct vm *vm, u32 id, u16 owner)
+{
+	const struct pt_config cfg = {
+		.format = virt->npt_format(), .alloc_page = npt_alloc, .free_page = npt_free,
+		.to_virt = npt_virt, .ctx = vm, .pat = PT_PAT_RESET, .nx = true,
+	};
+
+	memset(vm, 0, sizeof(*vm));
+	vm->id = id;
+	vm->owner = owner;
+	gmem_init(&vm->mem);
+	bus_init(&vm->bus);
+	return pt_init(&vm->npt, &cfg);
+}
+
+static void vcpu_destroy(struct vcpu *v)
+{
+	if (v->loaded)
+		vcpu_put(v);
+	virt->vcpu_fini(v);
+	host_free(v->xsave, XSAVE_PAGES);
+	host_free(v, VCPU_PAGES);
+}
+
+void vm_fini(struct vm *vm)
+{
+	for (u32 i = 0; i < vm->vcpu_count; i++)
+		vcpu_destroy(vm->vcpu[i]);
+	vm->vcpu_count = 0;
+	pt_free(&vm->npt);
+	for (u32 i = 0; i < vm->mem.n; i++)
+		if (vm->mem.slot[i].mem_size)
+			host_free(vm->mem.slot[i].host, vm->mem.slot[i].size / PAGE_SIZE);
+	gmem_init(&vm->mem);
+}
+
+int vm_add_ram(struct vm *vm, u64 gpa, u64 size)
+{
+	unsigned int align = size >= SIZE_2M ? 9 : 0;
+	u64 pages = size / PAGE_SIZE;
+	u64 pa;
+	int err;
+
+	if (!size || !IS_ALIGNED(gpa | size, PAGE_SIZE))
+		return -EINVAL;
+	pa = page_alloc_contig(&host_pages, pages, align, PA_ZERO | PA_OWNER(vm->owner));
+	if (!pa)
+		return -ENOMEM;
+	err = gmem_add(&vm->mem, gpa, size, (void *)pa, pa, 0);
+	if (!err && !vm->lazy)
+		err = pt_map(&vm->npt, gpa, pa, size, PT_RWX | PT_U, SIZE_1G);
+	if (err)
+		page_free_contig(&host_pages, pa, pages);
+	return err;
+}
+
+int vcpu_create(struct vm *vm, struct vcpu **out)
+{
+	struct vcpu *v;
+	int err;
+
+	if (vm->vcpu_count == VM_MAX_VCPUS)
+		return -ENOSPC;
+	v = host_alloc(VCPU_PAGES, vm->owner);
+	if (!v)
+		return -ENOMEM;
+	v->vm = vm;
+	v->id = vm->vcpu_count;
+	v->xcr0 = XCR0_X87;
+	v->xsave = host_alloc(XSAVE_PAGES, vm->owner);
+	err = v->xsave ? virt->vcpu_init(v) : -ENOMEM;
+	if (err) {
+		host_free(v->xsave, XSAVE_PAGES);
+		host_free(v, VCPU_PAGES);
+		return err;
+	}
+	/* FXSAVE area of a CPU after reset: FCW 37Fh as FNINIT, MXCSR 1F80h. */
+	*(u16 *)v->xsave = 0x37f;
+	*(u32 *)((u8 *)v->xsave + 24) = 0x1f80;
+	vm->vcpu[vm->vcpu_count++] = v;
+	*out = v;
+	return 0;
+}
+
+static bool have_xsave(void)
+{
+	return read_cr4() & CR4_OSXSAVE;
+}
+
+/* All of XCR0's states: the area is larger than any of them. */
+static void fpu_save(void *area, u64 xcr0_all)
+{
+	if (have_xsave()) {
+		xsetbv(0, xcr0_all);
+		__asm__ volatile("xsave64 (%0)" :: "r"(area), "a"(~0U), "d"(~0U) : "memory");
+	} else {
+		__asm__ volatile("fxsave64 (%0)" :: "r"(area) : "memory");
+	}
+}
+
+static void fpu_restore(const void *area, u64 xcr0_all)
+{
+	if (have_xsave()) {
+		xsetbv(0, xcr0_all);
+		__asm__ volatile("xrstor64 (%0)" :: "r"(area), "a"(~0U), "d"(~0U) : "memory");
+	} else {
+		__asm__ volatile("fxrstor64 (%0)" :: "r"(area) : "memory");
+	}
+}
+
+static u64 xcr0_all(void)
+{
+	struct cpuid_result r;
+
+	if (!have_xsave())
+		return 0;
+	r = cpuid_count(0xd, 0);
+	return (u64)r.edx << 32 | r.eax;
+}
+
+void vcpu_load(struct vcpu *v)
+{
+	struct percpu *cpu = this_cpu();
+
+	if (cpu->loaded == v)
+		return;
+	if (cpu->loaded)
+		vcpu_put(cpu->loaded);
+	fpu_restore(v->xsave, xcr0_all());
+	if (have_xsave())
+		xsetbv(0, v->xcr0);
+	write_dr7(DR7_FIXED1);
+	write_dr0(v->dr[0]);
+	write_dr1(v->dr[1]);
+	write_dr2(v->dr[2]);
+	write_dr3(v->dr[3]);
+	virt->load(v);
+	cpu->loaded = v;
+	v->loaded = true;
+}
+
+void vcpu_put(struct vcpu *v)
+{
+	virt->put(v);
+	v->dr[0] = read_dr0();
+	v->dr[1] = read_dr1();
+	v->dr[2] = read_dr2();
+	v->dr[3] = read_dr3();
+	if (have_xsave())
+		v->xcr0 = xgetbv(0);
+	fpu_save(v->xsave, xcr0_all());
+	this_cpu()->loaded = NULL;
+	v->loaded = false;
+}
