@@ -53,6 +53,7 @@
 #define PT_X		0x04u
 #define PT_U		0x08u
 #define PT_G		0x10u
+#define PT_IPAT		0x20u	/* EPT: the guest's PAT has no say */
 #define PT_RW		(PT_R | PT_W)
 #define PT_RX		(PT_R | PT_X)
 #define PT_RWX		(PT_R | PT_W | PT_X)
@@ -97,7 +98,9 @@ struct pt_format {
 	u64 large;
 	u64 global;
 	u64 addr;		/* address bits of an entry */
+	u8 pa_bits;		/* physical addresses that the mapper accepts */
 	bool always_user;	/* NPT: every access is a user access */
+	bool ept;
 	struct pt_level level[PT_MAX_LEVELS];	/* [0] is level 1 */
 };
 
@@ -150,17 +153,20 @@ struct pt_mapping {
 /* Makes an empty top table.  Returns 0, -ENOMEM, -EINVAL without a format. */
 int __must_check pt_init(struct pt *pt, const struct pt_config *cfg);
 
-/* Gives back all table pages; pt can be initialised again. */
+/*
+ * Gives back all table pages; pt can be initialised again.  Entries that were
+ * broken through pt_entry must be restored first.
+ */
 void pt_free(struct pt *pt);
 
 /*
  * Maps [va, va + size) to [pa, pa + size), replacing what was there, with the
  * largest pages of at most page_max bytes that the format, both addresses and
  * the size allow; large pages that are only partly covered are split.  All
- * multiples of 4K.  Accessed and dirty start clear.
+ * multiples of 4K, size > 0.  Accessed and dirty start clear.
  * Returns 0, -EINVAL (alignment, protection that the format cannot say such
  * as writable but not readable in EPT), -ERANGE (not an address of the
- * format), -ENOMEM (a part may be mapped).
+ * format, or pa too large for it), -ENOMEM (a part may be mapped).
  */
 int __must_check pt_map(struct pt *pt, u64 va, u64 pa, u64 size, u32 prot,
 			u64 page_max);

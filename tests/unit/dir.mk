@@ -21,3 +21,4 @@ unit-y += tests/unit/test_insn.c
 UNIT_LIBS_test_insn := -lZydis
 unit-y += tests/unit/test_bootinfo.c
 unit-y += tests/unit/test_insn_operands.c
+unit-y += tests/unit/test_pt.c
