@@ -19,7 +19,13 @@ int __must_check hpet_init(struct hpet *h, u64 va);
 /* Bit n: comparator c can raise I/O APIC input n. */
 u32 hpet_route_caps(const struct hpet *h, u32 c);
 
-/* One interrupt (edge) on I/O APIC input pin after us; replaces an earlier one. */
+/* Virtual address of the main counter (32 or 64 bits: counter64). */
+u64 hpet_counter_va(const struct hpet *h);
+
+/*
+ * One interrupt (edge) on I/O APIC input pin after us; replaces an earlier
+ * one.  Longer than half a turn of 32 bits (at least 21 s) comes early.
+ */
 void hpet_oneshot(const struct hpet *h, u32 c, u32 pin, u64 us);
 void hpet_oneshot_stop(const struct hpet *h, u32 c);
 

@@ -23,7 +23,7 @@ enum lapic_delivery {
 /*
  * On the boot processor, once: chooses the mode (x2APIC when it is on already,
  * or when an APIC id is above 254) and maps the registers.  0, -ENODEV (no
- * APIC), -ENOMEM (not mappable), -EOPNOTSUPP (ids need x2APIC, CPU lacks it).
+ * APIC), -ENOMEM (not mappable).
  */
 int __must_check lapic_setup(const struct acpi_info *acpi, const struct x86_env *env,
 			     const struct diag *diag);
@@ -38,7 +38,10 @@ bool lapic_is_x2apic(void);
 u32 lapic_id(void);
 void lapic_eoi(void);
 
-/* 0, or -ETIMEDOUT when the APIC does not take the command. */
+/*
+ * 0; -ETIMEDOUT when the APIC does not take the command, -ENODEV without an
+ * APIC, -ERANGE for an id that xAPIC cannot address.
+ */
 int lapic_send_ipi(u32 apic_id, enum lapic_delivery mode, u8 vector);
 int lapic_send_all_but_self(enum lapic_delivery mode, u8 vector);
 

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+#include "core/x86/tsc_calc.h"
+
+#include "core/x86/caps.h"
+
+u64 mul_div_u64(u64 a, u64 mul, u64 div)
+{
+	unsigned __int128 product = (unsigned __int128)a * mul;
+	u64 rest = 0, quotient = 0;
+
+	if (!(u64)(product >> 64))
+		return (u64)product / div;
+	if ((u64)(product >> 64) >= div)
+		return ~0ULL;
+	/* Long division: the compiler would call a library for 128 bits. */
+	for (int i = 127; i >= 0; i--) {
+		bool carry = rest >> 63;
+
+		rest = rest << 1 | ((u64)(product >> i) & 1);
+		quotient <<= 1;
+		if (carry || rest >= div) {
+			rest -= div;
+			quotient |= 1;
+		}
+	}
+	return quotient;
+}
+
+/* SDM2 CPUID 15h; SDM3 18.7.3: what stands for a crystal that is not told. */
+u64 tsc_khz_from_cpuid(const struct cpu_caps *caps)
+{
+	if (!caps->tsc_denominator || !caps->tsc_numerator)
+		return 0;
+	if (!caps->crystal_hz)
+		return (u64)caps->base_mhz * 1000;
+	return (u64)caps->crystal_hz * caps->tsc_numerator / caps->tsc_denominator / 1000;
+}
+
+u64 counter_delta(u64 a, u64 b, u32 bits)
+{
+	return (b - a) & (~0ULL >> (64 - bits));
+}
+
+u64 khz_from_ticks(u64 tsc, u64 ticks, u64 hz)
+{
+	if (!ticks)
+		return 0;
+	return mul_div_u64(tsc, hz, ticks) / 1000;
+}
+
+u64 median3(u64 a, u64 b, u64 c)
+{
+	if (a > b) {
+		u64 t = a;
+
+		a = b;
+		b = t;
+	}
+	if (c <= a)
+		return a;
+	return c < b ? c : b;
+}
+
+bool differs_percent(u64 a, u64 b, u32 percent)
+{
+	u64 large = MAX(a, b), small = MIN(a, b);
+
+	return large - small > mul_div_u64(large, percent, 100);
+}
