@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+# The host tool.  What is pure in it (reader of the serial line, model,
+# report writers) is also built with sanitizers, for unit tests and fuzzing.
+
+TOOL_PURE := text serial_parse model verdict report_text report_json report_junit report_html \
+	report_css
+TOOL_MAIN := files launch progress capture machines qemu bochs media outdir line args \
+	cmd_run cmd_attach cmd_report main
+# Pure parts of files that also do input and output are tested with these.
+TOOL_TESTED := files launch progress media args
+
+TOOL_SRCS := $(TOOL_PURE:%=tools/nestbed/%) $(TOOL_MAIN:%=tools/nestbed/%) core/lib/crc32
+TOOL_OBJS := $(TOOL_SRCS:%=$(O)/tools/%.o)
+TOOL_LIB := $(TOOL_PURE:%=tools/nestbed/%.o) $(TOOL_TESTED:%=tools/nestbed/%.o)
+TOOL_CFLAGS = -std=gnu11 -O2 -g $(WARN) -I. -D_GNU_SOURCE
+
+$(O)/tools/%.o: %.c Makefile tools/dir.mk
+	$(call say,TOOLCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(TOOL_CFLAGS) -MMD -MP -c $< -o $@
+
+# It makes ISOs of its own: the script lies beside it.
+$(O)/nestbed: $(TOOL_OBJS) $(O)/mkiso.sh
+	$(call say,TOOLLD,$@)
+	$(Q)$(HOSTCC) $(TOOL_OBJS) -lcjson -lm -o $@
+
+$(O)/mkiso.sh: tools/mkiso.sh
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+
+$(O)/host/tools/nestbed/%.o $(O)/fuzz/tools/nestbed/%.o: HOST_CFLAGS += -D_GNU_SOURCE
+
+$(O)/host/libtool.a: $(TOOL_LIB:%=$(O)/host/%)
+	$(Q)rm -f $@; ar rcs $@ $^
+
+$(O)/fuzz/libtool.a: $(TOOL_LIB:%=$(O)/fuzz/%)
+	$(Q)rm -f $@; ar rcs $@ $^
+
+-include $(TOOL_OBJS:.o=.d) $(TOOL_LIB:%.o=$(O)/host/%.d) $(TOOL_LIB:%.o=$(O)/fuzz/%.d)

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+#include "tools/nestbed/capture.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tools/nestbed/files.h"
+
+#define TICK_MS		100
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int sig)
+{
+	interrupted = sig;
+}
+
+void capture_catch_signals(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction sa = { .sa_handler = on_signal };
+
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaction(signals[i], &sa, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+bool capture_interrupted(void)
+{
+	return interrupted;
+}
+
+/* A capture while it runs. */
+struct session {
+	struct capture *c;
+	struct serial_parser parser;
+	double start;
+	double last_byte;
+	double ended_at;	/* when the end line came; 0: not yet */
+	u64 bytes;
+	bool eof;
+	char *stopped;
+};
+
+static void on_event(void *ctx, const struct serial_event *ev)
+{
+	struct session *s = ctx;
+
+	model_event(s->c->m, ev);
+	progress_event(s->c->progress, s->c->m, ev);
+}
+
+static void write_log(struct session *s, const char *buf, size_t n)
+{
+	while (n) {
+		ssize_t done = write(s->c->log_fd, buf, n);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0) {
+			if (!s->stopped)
+				s->stopped = xasprintf("cannot write the serial log: %s",
+						       strerror(errno));
+			return;
+		}
+		buf += done;
+		n -= (size_t)done;
+	}
+}
+
+static void take_bytes(struct session *s)
+{
+	char buf[16384];
+	ssize_t n = read(s->c->fd, buf, sizeof(buf));
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n <= 0) {
+		s->eof = true;
+		return;
+	}
+	s->last_byte = now_seconds();
+	s->bytes += (u64)n;
+	write_log(s, buf, (size_t)n);
+	serial_feed(&s->parser, buf, (size_t)n);
+	if (s->c->m->ended && s->ended_at <= 0)
+		s->ended_at = s->last_byte;
+}
+
+static const char *last_test(const struct run_model *m)
+{
+	return m->last_started ? m->test[m->last_started - 1].id : "none";
+}
+
+/* Sets s->stopped when a limit is passed. */
+static void check_limits(struct session *s)
+{
+	const struct capture_limits *l = &s->c->limits;
+	const struct run_model *m = s->c->m;
+	double now = now_seconds();
+	bool counts = l->silence_from_start || m->begun;
+
+	if (m->ended)
+		return;
+	if (interrupted)
+		s->stopped = xasprintf("interrupted by signal %d", (int)interrupted);
+	else if (l->total > 0 && now - s->start > l->total)
+		s->stopped = xasprintf("not ended after %.0f s (last started test: %s)", l->total,
+				       last_test(m));
+	else if (l->silence > 0 && counts && now - s->last_byte > l->silence)
+		s->stopped = xasprintf("silent for %.0f s: the machine hangs (last started test: %s)",
+				       l->silence, last_test(m));
+	else if (l->log_bytes && s->bytes > l->log_bytes)
+		s->stopped = xasprintf("wrote more than %llu MiB (last started test: %s)",
+				       (unsigned long long)(l->log_bytes >> 20), last_test(m));
+}
+
+static bool over(const struct session *s)
+{
+	const struct run_model *m = s->c->m;
+
+	if (s->eof || s->stopped || m->reset || m->again)
+		return true;
+	return s->ended_at > 0 && now_seconds() - s->ended_at > s->c->limits.after_end;
+}
+
+/* What the emulator said last, for a message. */
+static char *last_words(const char *path)
+{
+	/* Bochs goes on after its reason with where it was. */
+	static const char bochs[] = "exiting with the following message:\n";
+	struct mapped f;
+	const char *end, *line;
+	char *text;
+
+	if (!path || map_file(path, &f))
+		return xstrdup("");
+	end = f.data + f.len;
+	line = memmem(f.data, f.len, bochs, sizeof(bochs) - 1);
+	if (line) {
+		line += sizeof(bochs) - 1;
+		line = memchr(line, '\n', (size_t)(end - line));
+		end = line ? line : end;
+	}
+	while (end > f.data && (end[-1] == '\n' || end[-1] == '\r' || end[-1] == ' '))
+		end--;
+	line = end;
+	while (line > f.data && line[-1] != '\n' && end - line < 300)
+		line--;
+	text = clean_dup(line, (size_t)(end - line));
+	unmap_file(&f);
+	return text;
+}
+
+static void end_child(struct session *s)
+{
+	struct capture *c = s->c;
+	bool killed = false;
+	int status;
+	char *how, *words;
+
+	if (!s->eof || s->stopped) {
+		child_kill(c->child);
+		if (s->ended_at > 0 && !s->stopped && !c->m->again)
+			model_note(c->m, "the machine did not power off after the end line");
+		return;
+	}
+	/* The line is closed: it should be on its way out. */
+	status = child_wait(c->child, 5, &killed);
+	if (c->m->ended)
+		return;
+	how = killed ? xstrdup("closed its serial line and went on") : status_text(status);
+	words = last_words(c->child_output);
+	s->stopped = xasprintf("%s %s%s%s", c->child_name, how, *words ? ": " : "", words);
+	free(how);
+	free(words);
+}
+
+char *capture_run(struct capture *c)
+{
+	struct session *s = xcalloc(1, sizeof(*s));
+	struct pollfd p = { .fd = c->fd, .events = POLLIN };
+	char *stopped;
+
+	s->c = c;
+	s->start = s->last_byte = now_seconds();
+	serial_init(&s->parser, on_event, s);
+	while (!over(s)) {
+		if (poll(&p, 1, TICK_MS) > 0)
+			take_bytes(s);
+		if (!s->stopped)
+			check_limits(s);
+		progress_tick(c->progress, c->m);
+	}
+	serial_finish(&s->parser);
+	progress_done(c->progress);
+	if (c->child)
+		end_child(s);
+	stopped = s->stopped;
+	free(s);
+	return stopped;
+}
