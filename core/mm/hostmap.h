@@ -28,10 +28,12 @@ struct hostmap_caps {
 
 /*
  * Fills pt (initialised, 4- or 5-level): all memory of the map that has
- * contents (RAM taken or not, ACPI, NVS) as RW, then the regions in their
- * order, later ones over earlier ones.  Page 0 stays unmapped unless a region
- * names it.  Returns 0, -EINVAL (alignment, a region both W and X, pt.cfg.nx
- * against caps), -ERANGE (beyond maxphyaddr), -ENOMEM.
+ * contents (RAM taken or not, ACPI, NVS; whole pages, up to maxphyaddr) as RW,
+ * then the regions in their order, later ones over earlier ones; those of
+ * size 0 are skipped.  Page 0 stays unmapped unless a region names it: NULL
+ * must fault.  Returns 0, -EINVAL (alignment, a region both W and X with NX in
+ * force, pt.cfg.nx unlike caps->nx), -ERANGE (region beyond maxphyaddr),
+ * -ENOMEM.
  */
 int __must_check hostmap_build(struct pt *pt, const struct memmap *map,
 			       const struct hostmap_region *regions,
@@ -39,10 +41,13 @@ int __must_check hostmap_build(struct pt *pt, const struct memmap *map,
 
 /*
  * Maps the pages that hold [pa, pa + size) as RW, not executable, with a
- * memory type (MT_UC, MT_WC ... MT_WB for tables that firmware put into
- * reserved memory).  Idempotent.  Returns 0, -EINVAL (size 0 or wraps),
- * -EBUSY when a page holds RAM of the map and type is not MT_WB, -ERANGE,
- * -ENOMEM.  Nothing need be flushed when the pages were not mapped before.
+ * memory type (MT_UC, MT_WC ... or MT_WB for tables that firmware put into
+ * reserved memory).  The address may come from hostile tables: pages mapped
+ * with that type already are left as they are, so the image keeps its
+ * protection, and RAM is never given another type nor a guard page filled.
+ * Returns 0, -EINVAL (size 0 or wraps), -EBUSY (RAM), -ERANGE (beyond
+ * maxphyaddr), -ENOMEM.  To be flushed only when the type of a page changed,
+ * from MT_UC to MT_WC for example.
  */
 int __must_check hostmap_map_mmio(struct pt *pt, const struct memmap *map,
 				  u64 pa, u64 size, u32 type,
@@ -52,7 +57,7 @@ int __must_check hostmap_map_mmio(struct pt *pt, const struct memmap *map,
 int __must_check hostmap_guard(struct pt *pt, u64 addr);
 int __must_check hostmap_unguard(struct pt *pt, u64 addr);
 
-/* True when no page of pt is both writable and executable. */
+/* True when no page of the lower half is both writable and executable. */
 bool hostmap_is_wx_clean(const struct pt *pt);
 
 #endif

@@ -464,6 +464,8 @@ int pt_query(const struct pt *pt, u64 va, struct pt_mapping *out)
 		u64 e = load(f, entry_at(pt, table, level, va));
 		u64 mask;
 
+		out->size = pt_level_size(f, level);
+		out->level = level;
 		if (!is_present(f, e))
 			return -ENOENT;
 		/* A PAE top entry has no W and U and takes nothing away. */
@@ -474,10 +476,8 @@ int pt_query(const struct pt *pt, u64 va, struct pt_mapping *out)
 			continue;
 		}
 		mask = leaf_addr_mask(f, level);
-		out->size = pt_level_size(f, level);
 		out->pa = (e & mask) | (va & (out->size - 1));
 		out->entry = e;
-		out->level = level;
 		out->prot = prot | PT_MT(entry_mt(pt, level, e)) |
 			    (e & f->global ? PT_G : 0) |
 			    (f->ept && (e & EPT_IPAT) ? PT_IPAT : 0);

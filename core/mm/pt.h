@@ -183,7 +183,11 @@ int __must_check pt_protect(struct pt *pt, u64 va, u64 size, u32 prot);
 /* Clears accessed and dirty of every page that overlaps the range. */
 int __must_check pt_clear_ad(struct pt *pt, u64 va, u64 size);
 
-/* Looks one address up.  Returns 0, -ENOENT (not mapped) or -ERANGE. */
+/*
+ * Looks one address up.  Returns 0, -ENOENT or -ERANGE.  With -ENOENT size and
+ * level are those of the missing entry: nothing in its block is mapped, and
+ * that is how to step over a hole.
+ */
 int __must_check pt_query(const struct pt *pt, u64 va, struct pt_mapping *out);
 
 /*

@@ -22,3 +22,4 @@ UNIT_LIBS_test_insn := -lZydis
 unit-y += tests/unit/test_bootinfo.c
 unit-y += tests/unit/test_insn_operands.c
 unit-y += tests/unit/test_pt.c
+unit-y += tests/unit/test_hostmap.c

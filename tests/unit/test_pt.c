@@ -2,78 +2,26 @@
 #include "tests/unit/unit.h"
 
 #include "core/mm/pt.h"
+#include "tests/unit/pt_arena.h"
 #include "tests/unit/rng.h"
 
-/* Table pages: an arena at a physical address that is not the host's. */
-#define ARENA_BASE	0x40000000ULL
-#define ARENA_PAGES	4096u
-
-static u8 *arena;
-static u32 free_list[ARENA_PAGES];
-static unsigned int n_free;
-static bool is_free[ARENA_PAGES];
-static unsigned int fail_after;	/* 0: never; else that many pages are left */
-
-static u64 arena_alloc(void *ctx)
-{
-	u32 i;
-
-	if (!n_free || (fail_after && --fail_after == 0)) {
-		fail_after = fail_after ? fail_after : n_free ? 1 : 0;
-		return 0;
-	}
-	i = free_list[--n_free];
-	is_free[i] = false;
-	/* Dirty on purpose: tables must be cleared by pt. */
-	memset(arena + i * PAGE_SIZE, 0xff, PAGE_SIZE);
-	return ARENA_BASE + i * PAGE_SIZE;
-}
-
-static void arena_free(void *ctx, u64 pa)
-{
-	u64 i = (pa - ARENA_BASE) / PAGE_SIZE;
-
-	assert_true(i < ARENA_PAGES && IS_ALIGNED(pa, PAGE_SIZE));
-	assert_false(is_free[i]);
-	is_free[i] = true;
-	free_list[n_free++] = i;
-	memset(arena + i * PAGE_SIZE, 0xee, PAGE_SIZE);
-}
-
-static void *arena_virt(void *ctx, u64 pa)
-{
-	assert_true(pa - ARENA_BASE < ARENA_PAGES * PAGE_SIZE);
-	return arena + (pa - ARENA_BASE);
-}
+static struct pt_arena arena;
 
 static int setup(void **state)
 {
-	arena = aligned_alloc(PAGE_SIZE, ARENA_PAGES * PAGE_SIZE);
-	n_free = ARENA_PAGES;
-	fail_after = 0;
-	for (u32 i = 0; i < ARENA_PAGES; i++) {
-		free_list[i] = i;
-		is_free[i] = true;
-	}
+	arena_open(&arena);
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	free(arena);
+	arena_close(&arena);
 	return 0;
 }
 
 static struct pt_config config(const struct pt_format *f)
 {
-	return (struct pt_config){
-		.format = f,
-		.alloc_page = arena_alloc,
-		.free_page = arena_free,
-		.to_virt = arena_virt,
-		.pat = PT_PAT_RESET,
-		.nx = true,
-	};
+	return arena_config(&arena, f);
 }
 
 static void start(struct pt *pt, const struct pt_format *f)
@@ -87,7 +35,7 @@ static void stop(struct pt *pt)
 {
 	pt_free(pt);
 	assert_int_equal(pt->tables, 0);
-	assert_int_equal(n_free, ARENA_PAGES);
+	assert_int_equal(arena.n_free, ARENA_PAGES);
 }
 
 static u64 entry(struct pt *pt, u64 va, unsigned int level)
@@ -226,6 +174,8 @@ static void test_arguments(void **state)
 	assert_int_equal(k.pa, 0xfff);
 	assert_int_equal(pt_query(&pt, 1ULL << 47, &k), -ERANGE);
 	assert_int_equal(pt_query(&pt, 0x1000, &k), -ENOENT);
+	assert_int_equal(k.level, 4);
+	assert_int_equal(k.size, 1ULL << 39);
 	assert_int_equal(pt_unmap(&pt, 0, 1ULL << 47), 0);
 	assert_int_equal(pt_unmap(&pt, 0xffffULL << 48 | 1ULL << 47, 1ULL << 47),
 			 0);
@@ -243,22 +193,23 @@ static void test_arguments(void **state)
 
 static void test_out_of_memory_leaves_a_usable_table(void **state)
 {
+	struct pt_config cfg = config(&pt_format_npt);
 	struct pt_mapping k;
 	struct pt pt;
 
 	start(&pt, &pt_format_npt);
 	assert_int_equal(pt_map(&pt, 0, 0, SIZE_1G, PT_RW, SIZE_1G), 0);
-	for (unsigned int left = 1; left < 4; left++) {
+	for (unsigned int budget = 0; budget < 3; budget++) {
 		int ret;
 
-		fail_after = left;
+		arena.budget = budget;
 		ret = pt_unmap(&pt, 0x5000, 0x1000);
-		fail_after = 0;
-		/* Two tables are needed for the first split. */
-		assert_int_equal(ret, left < 3 ? -ENOMEM : 0);
+		arena.budget = ~0u;
+		/* From 1G to 4K it takes two tables. */
+		assert_int_equal(ret, budget < 2 ? -ENOMEM : 0);
 		assert_int_equal(pt_query(&pt, 0x6123, &k), 0);
 		assert_int_equal(k.pa, 0x6123);
-		if (left < 3) {
+		if (budget < 2) {
 			assert_int_equal(pt_query(&pt, 0x5123, &k), 0);
 			assert_int_equal(pt_map(&pt, 0, 0, SIZE_1G, PT_RW,
 						SIZE_1G), 0);
@@ -266,12 +217,8 @@ static void test_out_of_memory_leaves_a_usable_table(void **state)
 	}
 	assert_int_equal(pt_query(&pt, 0x5123, &k), -ENOENT);
 	stop(&pt);
-	fail_after = 1;
-	{
-		struct pt_config cfg = config(&pt_format_npt);
-
-		assert_int_equal(pt_init(&pt, &cfg), -ENOMEM);
-	}
+	arena.budget = 0;
+	assert_int_equal(pt_init(&pt, &cfg), -ENOMEM);
 }
 
 static void test_make_entry(void **state)
