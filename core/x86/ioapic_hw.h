@@ -17,6 +17,9 @@ u32 ioapic_setup(const struct acpi_info *acpi, const struct x86_env *env,
 int __must_check ioapic_route_nmi(u32 gsi, u32 apic_id, bool active_low, bool level);
 void ioapic_mask(u32 gsi);
 
+/* The pin exists and is masked. */
+bool ioapic_pin_is_free(u32 gsi);
+
 /* Both 8259s: all lines masked (and remapped to 0x20..0x2f first). */
 void pic8259_mask_all(void);
 

@@ -61,7 +61,11 @@ int __must_check pci_bar_size(const struct pci_access *a, const struct pci_dev *
 /* "display", "network", ...: name of a base class. */
 const char *pci_class_name(u8 class_code);
 
-/* The machine's own accesses: ECAM mapped at ecam_va (0: ports CF8/CFC). */
+/*
+ * The machine's own accesses: ECAM, mapped so that bus b is at ecam_va + (b <<
+ * 20), when it agrees with the ports about the host bridge; else (and for
+ * ecam_va 0) ports CF8/CFC and buses 0..255.
+ */
 void pci_hw_init(struct pci_access *a, u64 ecam_va, u8 first_bus, u8 last_bus);
 
 #endif
