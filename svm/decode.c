@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "svm/decode.h"
+
+#include "core/vm/insn.h"
+#include "core/x86/regs.h"
+#include "svm/exit.h"
+#include "svm/ops.h"
+
+static struct vmcb *vmcb_of(struct vcpu *v)
+{
+	return ((struct svm_vcpu *)v->arch)->vmcb;
+}
+
+int svm_fetch_insn(struct vcpu *v, struct insn *out)
+{
+	enum insn_mode mode = virt->mode(v);
+	u8 code[INSN_MAX_LEN];
+	u64 linear = v->rip;
+	unsigned int n;
+	int err;
+
+	if (mode != INSN_MODE_64)
+		linear = (u32)(vmcb_get_cs(vmcb_of(v))->base + linear);
+	n = MIN(PAGE_SIZE - (linear & ~PAGE_MASK), (u64)INSN_MAX_LEN);
+	if (vcpu_fetch(v, linear, code, n))
+		return -EFAULT;
+	err = insn_decode_as(out, code, n, mode, INSN_RULE_AMD);
+	/* The next page is read only when the instruction really reaches it. */
+	if (err == -EAGAIN && n < INSN_MAX_LEN) {
+		if (vcpu_fetch(v, linear + n, code + n, INSN_MAX_LEN - n))
+			return -EFAULT;
+		err = insn_decode_as(out, code, INSN_MAX_LEN, mode, INSN_RULE_AMD);
+	}
+	return err;
+}
+
+/* An interrupted INT n, INT3 or INTO: core needs its length to inject it again. */
+static void soft_len(struct vcpu *v)
+{
+	struct event *e = &v->exit.idt;
+	struct insn i;
+
+	if (svm_fetch_insn(v, &i) || i.map != INSN_MAP_1 ||
+	    (i.opcode != 0xcd && i.opcode != 0xcc && i.opcode != 0xce)) {
+		/* RIP is still before it: executing it again is the same. */
+		e->type = EVENT_NONE;
+		return;
+	}
+	e->insn_len = i.len;
+}
+
+void svm_decode_operands(struct vcpu *v)
+{
+	struct vm_exit *x = &v->exit;
+	const struct vmcb *c = vmcb_of(v);
+	bool long_mode = virt->mode(v) == INSN_MODE_64;
+	struct svm_operand_env env = { .gpr = v->gpr };
+	struct event fault;
+	struct insn i;
+	u64 linear = 0;
+
+	if (x->idt.type >= EVENT_SOFT_INT && !x->idt.insn_len)
+		soft_len(v);
+	if (x->reason != EXIT_CR && x->reason != EXIT_DR && x->reason != EXIT_IO &&
+	    x->reason != EXIT_SWINT && x->reason != EXIT_INVLPG)
+		return;
+	if (svm_fetch_insn(v, &i))
+		return;
+	env.rip_next = v->rip + i.len;
+	env.seg_base[INSN_FS] = c->fs.base;
+	env.seg_base[INSN_GS] = c->gs.base;
+	env.linear_mask = ~0ULL;
+	if (!long_mode) {
+		env.seg_base[INSN_ES] = vmcb_get_es(c)->base;
+		env.seg_base[INSN_CS] = vmcb_get_cs(c)->base;
+		env.seg_base[INSN_SS] = vmcb_get_ss(c)->base;
+		env.seg_base[INSN_DS] = vmcb_get_ds(c)->base;
+		env.linear_mask = 0xffffffffULL;
+	}
+	if (svm_exit_operands(x, &i, &env, &linear) == 1 &&
+	    vcpu_read(v, linear, &x->cr.lmsw, 2, &fault))
+		x->cr.lmsw = 0;
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+#include "svm/exit.h"
+
+#include "core/vm/insn.h"
+#include "core/vm/virt_ops.h"
+#include "core/x86/regs.h"
+#include "svm/npt.h"
+
+enum kind {
+	KIND_NONE, KIND_INSN, KIND_CR, KIND_DR, KIND_EXCP, KIND_IOIO, KIND_MSR,
+	KIND_TASK, KIND_NPF, KIND_VIRT, KIND_SWINT, KIND_INVLPG, KIND_COUNT
+};
+
+struct exit_row {
+	u8 reason, kind, arg;
+};
+
+#define TABLE_SIZE	(SVM_EXIT_VMGEXIT + 1)
+
+/* EXIT_NONE (0) in a row: no such exit. */
+static const struct exit_row table[TABLE_SIZE] = {
+#define X(code, name, reason, kind, arg)	[code] = { EXIT_##reason, KIND_##kind, arg },
+#include "svm/exit_codes.def"
+#undef X
+	[0x01 ... 0x0f] = { EXIT_CR, KIND_CR, 0 },
+	[0x11 ... 0x1f] = { EXIT_CR, KIND_CR, 1 },
+	[0x21 ... 0x2f] = { EXIT_DR, KIND_DR, 0 },
+	[0x31 ... 0x3f] = { EXIT_DR, KIND_DR, 1 },
+	[0x41 ... 0x5f] = { EXIT_EXCEPTION, KIND_EXCP, 0 },
+};
+
+struct source {
+	const struct vmcb *c;
+	u64 rcx;
+	u32 have;
+	u8 arg;
+};
+
+/* APM2 15.7.1: nRIP is 0 where it has no meaning. */
+static u8 nrip_len(const struct vmcb *c, u32 have)
+{
+	u64 len = c->nrip - c->rip;
+
+	return (have & SVM_DECODE_NRIP) && len <= INSN_MAX_LEN ? (u8)len : 0;
+}
+
+/* APM2 15.8.1: EXITINFO1 63 tells MOV from CLTS, LMSW, SMSW; 3:0 the GPR. */
+static bool decode_cr(const struct source *s, struct vm_exit *x)
+{
+	u64 info = s->c->exitinfo1;
+
+	x->insn_len = nrip_len(s->c, s->have);
+	x->cr.num = x->code == SVM_EXIT_CR0_SEL_WRITE ? 0 : x->code & 15;
+	x->cr.write = s->arg;
+	x->cr.kind = CR_MOV;
+	x->cr.lmsw = 0;
+	x->cr.gpr = info & 15;
+	return !(s->have & SVM_DECODE_ASSISTS) || !(info & BIT(63));
+}
+
+static bool decode_dr(const struct source *s, struct vm_exit *x)
+{
+	x->insn_len = nrip_len(s->c, s->have);
+	x->cr.num = x->code & 15;
+	x->cr.write = s->arg;
+	x->cr.kind = CR_MOV;
+	x->cr.lmsw = 0;
+	x->cr.gpr = s->c->exitinfo1 & 15;
+	return !(s->have & SVM_DECODE_ASSISTS);
+}
+
+/* APM2 15.12: error code in EXITINFO1, the address of #PF in EXITINFO2. */
+static bool decode_excp(const struct source *s, struct vm_exit *x)
+{
+	u8 vector = x->code & 31;
+
+	x->exc = (struct event){ .type = EVENT_EXCEPTION, .vector = vector };
+	if (exc_has_error(vector)) {
+		x->exc.has_error = true;
+		x->exc.error = (u32)s->c->exitinfo1;
+	}
+	if (vector == VEC_PF) {
+		x->exc.payload = s->c->exitinfo2;
+	} else if (vector == VEC_DB) {
+		x->exc.payload = vmcb_get_dr6(s->c);
+	} else if (vector == VEC_BP || vector == VEC_OF) {
+		x->exc.type = EVENT_SOFT_EXC;
+		x->exc.insn_len = nrip_len(s->c, s->have);
+		x->insn_len = x->exc.insn_len;
+	}
+	return false;
+}
+
+/* APM2 15.10.2, figure 15-2; EXITINFO2 is the RIP behind the instruction. */
+static bool decode_ioio(const struct source *s, struct vm_exit *x)
+{
+	u64 info = s->c->exitinfo1, len = s->c->exitinfo2 - s->c->rip;
+	bool assists = s->have & SVM_DECODE_ASSISTS;
+
+	x->insn_len = len <= INSN_MAX_LEN ? (u8)len : 0;
+	x->io.port = (u16)(info >> 16);
+	x->io.size = info >> 4 & 7;
+	x->io.in = info & BIT(0);
+	x->io.string = info & BIT(2);
+	x->io.rep = info & BIT(3);
+	x->io.addr_size = (u8)((info >> 7 & 7) << 1);
+	x->io.seg = VSEG_ES;
+	if (x->io.string && !x->io.in)
+		x->io.seg = assists ? info >> 10 & 7 : VSEG_DS;
+	/* The segment comes with decode assists only; some say no address size. */
+	return x->io.string && (!x->io.addr_size || (!x->io.in && !assists));
+}
+
+static bool decode_msr(const struct source *s, struct vm_exit *x)
+{
+	x->insn_len = nrip_len(s->c, s->have);
+	x->msr.index = (u32)s->rcx;
+	x->msr.write = s->c->exitinfo1 & 1;
+	return false;
+}
+
+/* APM2 15.14.1 */
+static bool decode_task(const struct source *s, struct vm_exit *x)
+{
+	u64 info2 = s->c->exitinfo2;
+
+	x->insn_len = nrip_len(s->c, s->have);
+	x->task = (struct exit_task){
+		.selector = (u16)s->c->exitinfo1, .has_error = info2 & BIT(44),
+		.error = (u32)info2,
+	};
+	if (info2 & BIT(36))
+		x->task.source = 1;
+	else if (info2 & BIT(38))
+		x->task.source = 2;
+	else if (x->idt.type != EVENT_NONE)
+		x->task.source = 3;
+	return false;
+}
+
+static bool decode_npf(const struct source *s, struct vm_exit *x)
+{
+	x->npf = svm_npf_decode(s->c->exitinfo1, s->c->exitinfo2);
+	return false;
+}
+
+static bool decode_virt(const struct source *s, struct vm_exit *x)
+{
+	x->insn_len = nrip_len(s->c, s->have);
+	x->virt.insn = s->arg;
+	return false;
+}
+
+static bool decode_swint(const struct source *s, struct vm_exit *x)
+{
+	x->insn_len = nrip_len(s->c, s->have);
+	x->exc = (struct event){ .type = EVENT_SOFT_INT, .vector = (u8)s->c->exitinfo1,
+				 .insn_len = x->insn_len };
+	return !(s->have & SVM_DECODE_ASSISTS);
+}
+
+static bool decode_invlpg(const struct source *s, struct vm_exit *x)
+{
+	x->insn_len = nrip_len(s->c, s->have);
+	x->invlpg.linear = s->c->exitinfo1;
+	return !(s->have & SVM_DECODE_ASSISTS);
+}
+
+static bool (*const decoders[KIND_COUNT])(const struct source *s, struct vm_exit *x) = {
+	[KIND_CR] = decode_cr, [KIND_DR] = decode_dr, [KIND_EXCP] = decode_excp,
+	[KIND_IOIO] = decode_ioio, [KIND_MSR] = decode_msr, [KIND_TASK] = decode_task,
+	[KIND_NPF] = decode_npf, [KIND_VIRT] = decode_virt, [KIND_SWINT] = decode_swint,
+	[KIND_INVLPG] = decode_invlpg,
+};
+
+struct event svm_event_decode(u64 info, u64 cr2)
+{
+	struct event e = { .vector = (u8)info };
+
+	switch (info >> 8 & 7) {
+	case EVENTINJ_NMI:
+		e.type = EVENT_NMI;
+		e.vector = VEC_NMI;
+		break;
+	case EVENTINJ_SOFT_INT:
+		e.type = EVENT_SOFT_INT;
+		break;
+	case EVENTINJ_EXCEPTION:
+		e.type = EVENT_EXCEPTION;
+		if (e.vector == VEC_BP || e.vector == VEC_OF)
+			e.type = EVENT_SOFT_EXC;
+		/* No exception has such a vector: TCG says so of a virtual interrupt. */
+		else if (e.vector >= 32)
+			e.type = EVENT_INTR;
+		break;
+	default:
+		e.type = EVENT_INTR;
+		break;
+	}
+	if (e.type == EVENT_EXCEPTION) {
+		e.has_error = info & EVENTINJ_EV;
+		e.error = e.has_error ? (u32)(info >> 32) : 0;
+		if (e.vector == VEC_PF)
+			e.payload = cr2;
+	}
+	return e;
+}
+
+static bool decode_unlisted(const struct vmcb *c, struct vm_exit *x)
+{
+	/* APM2 appendix C: INVALID is -1; TCG stores only its lower half. */
+	if ((u32)c->exitcode == (u32)SVM_EXIT_INVALID) {
+		x->reason = EXIT_ENTRY_FAIL;
+		x->fail = (struct exit_entry_fail){ .stage = ENTRY_FAIL_GUEST };
+		x->idt.type = EVENT_NONE;
+	} else {
+		x->reason = EXIT_UNKNOWN;
+	}
+	return false;
+}
+
+bool svm_exit_decode(const struct vmcb *c, u64 rcx, u32 have, struct vm_exit *x)
+{
+	const struct exit_row *row;
+	struct source s;
+	u64 code = c->exitcode;
+
+	x->code = code;
+	x->info1 = c->exitinfo1;
+	x->info2 = c->exitinfo2;
+	x->insn_len = 0;
+	if (unlikely(c->exitintinfo & EVENTINJ_VALID))
+		x->idt = svm_event_decode(c->exitintinfo, vmcb_get_cr2(c));
+	else
+		x->idt.type = EVENT_NONE;
+	if (unlikely(code >= TABLE_SIZE || table[code].reason == EXIT_NONE))
+		return decode_unlisted(c, x);
+	row = &table[code];
+	x->reason = row->reason;
+	if (row->kind <= KIND_INSN) {
+		if (row->kind == KIND_INSN)
+			x->insn_len = nrip_len(c, have);
+		return false;
+	}
+	s = (struct source){ .c = c, .rcx = rcx, .have = have, .arg = row->arg };
+	return decoders[row->kind](&s, x);
+}
+
+static u64 operand_linear(const struct insn *i, const struct svm_operand_env *env)
+{
+	u64 base = i->seg < 6 ? env->seg_base[i->seg] : 0;
+
+	return (base + insn_effective(i, env->gpr, env->rip_next)) & env->linear_mask;
+}
+
+static int cr_operands(struct vm_exit *x, const struct insn *i,
+		       const struct svm_operand_env *env, u64 *linear)
+{
+	if (insn_is(i, INSN_MAP_0F, x->cr.write ? 0x22 : 0x20)) {
+		x->cr.gpr = i->rm;
+		return 0;
+	}
+	if (insn_is(i, INSN_MAP_0F, 0x06) && x->cr.write) {
+		x->cr.kind = CR_CLTS;
+		return 0;
+	}
+	if (!insn_is(i, INSN_MAP_0F, 0x01) || (i->reg & 7) != (x->cr.write ? 6 : 4))
+		return -EINVAL;
+	x->cr.kind = x->cr.write ? CR_LMSW : CR_SMSW;
+	x->cr.gpr = i->rm;
+	if (!insn_has_mem(i)) {
+		x->cr.lmsw = (u16)env->gpr[i->rm & 15];
+		return 0;
+	}
+	x->cr.gpr = 0xff;
+	*linear = operand_linear(i, env);
+	return x->cr.write;
+}
+
+int svm_exit_operands(struct vm_exit *x, const struct insn *i,
+		      const struct svm_operand_env *env, u64 *linear)
+{
+	x->insn_len = i->len;
+	switch (x->reason) {
+	case EXIT_CR:
+		return cr_operands(x, i, env, linear);
+	case EXIT_DR:
+		if (!insn_is(i, INSN_MAP_0F, x->cr.write ? 0x23 : 0x21))
+			return -EINVAL;
+		x->cr.gpr = i->rm;
+		return 0;
+	case EXIT_IO:
+		if (!insn_is_string(i))
+			return -EINVAL;
+		x->io.addr_size = i->addr_size;
+		if (!x->io.in)
+			x->io.seg = i->seg;
+		return 0;
+	case EXIT_SWINT:
+		if (!insn_is(i, INSN_MAP_1, 0xcd))
+			return -EINVAL;
+		x->exc.vector = (u8)i->imm;
+		x->exc.insn_len = i->len;
+		return 0;
+	case EXIT_INVLPG:
+		if (!insn_is(i, INSN_MAP_0F, 0x01) || !insn_has_mem(i))
+			return -EINVAL;
+		x->invlpg.linear = operand_linear(i, env);
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include "svm/inject.h"
+
+#include "core/x86/regs.h"
+
+static const u8 inj_type[] = {
+	[EVENT_INTR] = EVENTINJ_INTR, [EVENT_NMI] = EVENTINJ_NMI,
+	[EVENT_EXCEPTION] = EVENTINJ_EXCEPTION, [EVENT_SOFT_INT] = EVENTINJ_SOFT_INT,
+	/* APM2 15.20: INT3, INTO and ICEBP are injected as exceptions. */
+	[EVENT_SOFT_EXC] = EVENTINJ_EXCEPTION, [EVENT_PRIV_EXC] = EVENTINJ_EXCEPTION,
+};
+
+static bool is_soft(const struct event *e)
+{
+	return e->type >= EVENT_SOFT_INT && e->insn_len;
+}
+
+u64 svm_event_encode(const struct event *e)
+{
+	u64 v = EVENTINJ_VALID | EVENTINJ_TYPE(inj_type[e->type]) | e->vector;
+
+	if (e->has_error)
+		v |= EVENTINJ_EV | (u64)e->error << 32;
+	return v;
+}
+
+void svm_apply_intercepts(struct svm_vcpu *a)
+{
+	struct vmcb *c = a->vmcb;
+	u32 vec3 = vmcb_get_intercept_vec3(c) & ~(u32)(VEC3_VINTR | VEC3_IRET);
+
+	vec3 |= a->vec3_want;
+	if (vmcb_get_int_ctl(c) & INT_CTL_V_IRQ && a->windows & WINDOW_INTR)
+		vec3 |= VEC3_VINTR;
+	if (a->nmi_blocked && !a->iret_wait && a->step != STEP_IRET)
+		vec3 |= VEC3_IRET;
+	vmcb_set_intercept_vec3(c, vec3);
+	/* During a step an exception must not push our TF: take it and inject it. */
+	vmcb_set_intercept_exceptions(c, a->step ? ~0u : a->exc_want);
+}
+
+void svm_set_nmi_blocked(struct svm_vcpu *a, bool blocked)
+{
+	a->nmi_blocked = blocked;
+	a->iret_wait = false;
+	a->attention = true;
+	svm_apply_intercepts(a);
+}
+
+void svm_inject(struct vcpu *v, const struct event *e)
+{
+	struct svm_vcpu *a = v->arch;
+	struct vmcb *c = a->vmcb;
+
+	c->eventinj = svm_event_encode(e);
+	if (e->type == EVENT_NMI) {
+		svm_set_nmi_blocked(a, true);
+	} else if (e->type == EVENT_EXCEPTION && e->vector == VEC_PF) {
+		vmcb_set_cr2(c, e->payload);
+	} else if (e->type == EVENT_EXCEPTION && e->vector == VEC_DB) {
+		/* APM2 15.20: injection does what delivery would; not DR6 and DR7.GD. */
+		vmcb_set_dr6(c, vmcb_get_dr6(c) | (e->payload & (0xfULL | DR6_BD | DR6_BS | DR6_BT)));
+		vmcb_set_dr7(c, vmcb_get_dr7(c) & ~DR7_GD);
+	}
+	if (!is_soft(e))
+		return;
+	/*
+	 * APM2 15.20, 15.7.1: a software event pushes nRIP where the CPU has it;
+	 * elsewhere RIP itself must already be behind the instruction.
+	 */
+	a->soft_len = e->insn_len;
+	a->soft_moved_rip = !svm.caps.nrips || svm.quirks.soft_nrip_lost;
+	a->attention = true;
+	c->nrip = v->rip + e->insn_len;
+	if (a->soft_moved_rip)
+		v->rip += e->insn_len;
+}
+
+void svm_windows(struct vcpu *v, u32 windows)
+{
+	struct svm_vcpu *a = v->arch;
+
+	a->windows = windows;
+	a->attention = true;
+}
+
+/* One instruction with TF borrowed from the guest. */
+static void step_begin(struct vcpu *v, struct svm_vcpu *a, enum svm_step step)
+{
+	a->step = step;
+	a->step_rip = v->rip;
+	a->step_tf = v->rflags & RFLAGS_TF;
+	a->step_insn = step == STEP_IRET ? STEP_INSN_LOADS : svm_step_classify(v);
+	v->rflags |= RFLAGS_TF;
+}
+
+static bool want_step_shadow(const struct vcpu *v, const struct svm_vcpu *a)
+{
+	bool shadow = a->vmcb->int_state & INT_STATE_SHADOW;
+
+	if (a->windows & WINDOW_NMI && !a->nmi_blocked)
+		return true;
+	if (!(a->windows & WINDOW_INTR) || !(v->rflags & RFLAGS_IF))
+		return false;
+	return shadow ? svm.quirks.shadow_lost || svm.quirks.virq_if1_lost :
+			svm.quirks.virq_if1_lost;
+}
+
+void svm_inject_prepare(struct vcpu *v)
+{
+	struct svm_vcpu *a = v->arch;
+	struct vmcb *c = a->vmcb;
+	u32 ctl = vmcb_get_int_ctl(c);
+	bool pending = c->eventinj & EVENTINJ_VALID;
+
+	if (a->windows & WINDOW_NMI && a->iret_wait && !pending)
+		step_begin(v, a, STEP_IRET);
+	else if (want_step_shadow(v, a) && !pending)
+		step_begin(v, a, STEP_SHADOW);
+	/*
+	 * APM2 15.21.4: a pending virtual interrupt that wins over any TPR, and
+	 * its intercept, make an exit as soon as the guest could take it.
+	 */
+	ctl &= ~(INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO(15) | INT_CTL_V_IGN_TPR);
+	if (a->windows & WINDOW_INTR && a->step != STEP_SHADOW)
+		ctl |= INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO(15) | INT_CTL_V_IGN_TPR;
+	vmcb_set_int_ctl(c, ctl);
+	svm_apply_intercepts(a);
+	a->attention = a->windows || a->nmi_blocked || a->step || a->soft_len;
+}
+
+/* The step's #DB: gives TF back, reports the window that was waited for. */
+static bool step_done(struct vcpu *v, struct svm_vcpu *a)
+{
+	struct vm_exit *x = &v->exit;
+	struct vmcb *c = a->vmcb;
+	bool shadow = c->int_state & INT_STATE_SHADOW;
+
+	if (a->step == STEP_IRET)
+		svm_set_nmi_blocked(a, false);
+	a->step = STEP_NONE;
+	/* A guest that steps itself gets its own trap, before anything else. */
+	if (a->step_tf) {
+		svm_inject(v, &(struct event){ .type = EVENT_EXCEPTION, .vector = VEC_DB,
+					       .payload = DR6_BS });
+		return true;
+	}
+	vmcb_set_dr6(c, vmcb_get_dr6(c) & ~DR6_BS);
+	if (a->windows & WINDOW_NMI && !a->nmi_blocked && !shadow)
+		x->reason = EXIT_NMI_WINDOW;
+	else if (a->windows & WINDOW_INTR && v->rflags & RFLAGS_IF && !shadow)
+		x->reason = EXIT_INTR_WINDOW;
+	else
+		return true;
+	return false;
+}
+
+/* An exit under a step.  True: enter again. */
+static bool finish_step(struct vcpu *v, struct svm_vcpu *a)
+{
+	struct vm_exit *x = &v->exit;
+	bool db = x->reason == EXIT_EXCEPTION && x->exc.vector == VEC_DB;
+	bool moved = v->rip != a->step_rip;
+
+	svm_step_restore_tf(v, a, moved);
+	if (db && (moved || vmcb_get_dr6(a->vmcb) & DR6_BS))
+		return step_done(v, a);
+	a->step = STEP_NONE;
+	/* The instruction faulted: what core did not ask for goes to the guest. */
+	if (x->reason == EXIT_EXCEPTION && !(a->exc_want & BIT(x->exc.vector))) {
+		x->exc.insn_len = x->exc.insn_len ? x->exc.insn_len : 1;
+		svm_inject(v, &x->exc);
+		return true;
+	}
+	return false;
+}
+
+/* EXITINTINFO of a software event: RIP goes back to where it was. */
+static void finish_soft(struct vcpu *v, struct svm_vcpu *a)
+{
+	struct event *idt = &v->exit.idt;
+
+	if (idt->type == EVENT_SOFT_INT || idt->type == EVENT_SOFT_EXC) {
+		idt->insn_len = a->soft_len;
+		if (a->soft_moved_rip)
+			v->rip -= a->soft_len;
+	}
+	a->soft_len = 0;
+}
+
+bool svm_inject_finish(struct vcpu *v)
+{
+	struct svm_vcpu *a = v->arch;
+	struct vm_exit *x = &v->exit;
+
+	if (a->soft_len)
+		finish_soft(v, a);
+	if (a->step)
+		return finish_step(v, a);
+	if (a->iret_wait && v->rip != a->iret_rip)
+		svm_set_nmi_blocked(a, false);
+	if (x->reason != EXIT_IRET || !a->nmi_blocked || a->vec3_want & VEC3_IRET)
+		return false;
+	/* The IRET has not run yet: NMIs stay blocked until it has. */
+	a->iret_wait = true;
+	a->iret_rip = v->rip;
+	return true;
+}

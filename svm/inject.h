@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Events for a guest: EVENTINJ, interrupt and NMI windows, and the single
+ * step that gets a guest past a shadowed instruction or an IRET.  Pure: works
+ * on the structures, reads instructions through a callback.
+ */
+#ifndef SVM_INJECT_H
+#define SVM_INJECT_H
+
+#include "core/vm/event.h"
+#include "svm/ops.h"
+
+/* EVENTINJ for e (APM2 15.20). */
+u64 svm_event_encode(const struct event *e);
+
+/* e goes into EVENTINJ, with all that belongs to it (CR2, DR6, nRIP). */
+void svm_inject(struct vcpu *v, const struct event *e);
+
+/* Exits wanted as soon as the guest can take WINDOW_ events. */
+void svm_windows(struct vcpu *v, u32 windows);
+
+/* Before VMRUN, when attention is set. */
+void svm_inject_prepare(struct vcpu *v);
+
+/*
+ * Behind #VMEXIT, when attention is set: undoes a step, turns its #DB and the
+ * IRET intercept into window exits.  True when the exit was only ours and
+ * the guest must be entered again.
+ */
+bool svm_inject_finish(struct vcpu *v);
+
+/* The software that tracks NMI blocking (there is no hardware state to read). */
+void svm_set_nmi_blocked(struct svm_vcpu *a, bool blocked);
+
+/* Puts what core wants and what windows and steps need into the VMCB. */
+void svm_apply_intercepts(struct svm_vcpu *a);
+
+/* step.c: what the instruction at RIP does with RFLAGS. */
+enum svm_step_insn svm_step_classify(struct vcpu *v);
+/* step.c: takes the borrowed TF out of RFLAGS and out of where it was copied to. */
+void svm_step_restore_tf(struct vcpu *v, struct svm_vcpu *a, bool executed);
+
+#endif

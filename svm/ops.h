@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* The SVM half of a vCPU and of a CPU.  Structures only: pure. */
+#ifndef SVM_OPS_H
+#define SVM_OPS_H
+
+#include "core/vm/vcpu.h"
+#include "svm/caps.h"
+#include "svm/vmcb.h"
+
+/* What a CPU does otherwise than the manual says; found by svm/probe.c. */
+struct svm_quirks {
+	bool shadow_lost;	/* VMRUN ignores int_state: the shadow must be stepped over */
+	bool virq_if1_lost;	/* V_IRQ with IF = 1 at VMRUN does not fire */
+	bool intr_if0_lost;	/* a physical interrupt does not end a guest with IF = 0 */
+	bool soft_nrip_lost;	/* EVENTINJ of INT n pushes RIP, not nRIP */
+};
+
+/* Written once, before the second CPU is enabled. */
+struct svm_state {
+	struct svm_caps caps;
+	struct svm_quirks quirks;
+	u32 decode;		/* SVM_DECODE_ bits of exit.h */
+	u32 clean_all;		/* the clean field of an unchanged VMCB; 0 without clean bits */
+};
+extern struct svm_state svm;
+
+/* One per CPU, page aligned; percpu.host_vmcb is its address. */
+struct svm_cpu {
+	struct vmcb host;	/* VMLOAD/VMSAVE state of the host */
+	u8 hsave[PAGE_SIZE];	/* VM_HSAVE_PA; format is the CPU's secret */
+	u64 asid_gen;		/* ASIDs of older generations are void */
+	u32 asid_next;
+};
+
+enum svm_step {
+	STEP_NONE,
+	STEP_SHADOW,		/* over the instruction in an interrupt shadow */
+	STEP_IRET,		/* over the IRET that ends NMI blocking */
+};
+
+/* What an instruction does with RFLAGS, when it runs under a borrowed TF. */
+enum svm_step_insn { STEP_INSN_PLAIN, STEP_INSN_LOADS, STEP_INSN_PUSHES, STEP_INSN_SYSCALL };
+
+struct svm_vcpu {
+	struct vmcb *vmcb;
+	u64 vmcb_pa;
+	struct svm_cpu *cpu;	/* whose ASID it has */
+	u64 asid_gen;
+	u8 *msrpm, *iopm;
+	u64 tsc_aux;
+	u64 efer_svme;		/* EFER.SVME as the guest sees it */
+	u32 exc_want;		/* exceptions that core or a test wants */
+	u32 vec3_want;		/* VINTR and IRET that a test wants */
+	bool attention;		/* svm_inject_prepare has something to do */
+	bool nmi_blocked;
+	bool iret_wait;		/* an IRET was let go at iret_rip */
+	bool step_tf;		/* guest's own TF */
+	u8 step;		/* enum svm_step */
+	u8 step_insn;		/* enum svm_step_insn */
+	u8 soft_len;		/* bytes that RIP or nRIP was moved for EVENTINJ */
+	bool soft_moved_rip;
+	u32 windows;		/* WINDOW_ bits wanted */
+	u64 iret_rip;
+	u64 step_rip;
+};
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Only here: VMX reads its fields with VMREAD in ops.c, the VMCB is a table
+ * of members in memory.
+ */
+#include "svm/regs.h"
+
+#include "core/mm/pt.h"
+#include "core/x86/insn.h"
+#include "core/x86/msr.h"
+#include "core/x86/regs.h"
+#include "svm/inject.h"
+
+/* Registers that are a VMCB member as it stands: its number + 1. */
+#define MEMBER(r, field)	[VREG_##r] = VMCB_F_##field + 1
+static const u16 vreg_member[VREG_COUNT] = {
+	MEMBER(CR0, cr0), MEMBER(CR2, cr2), MEMBER(CR3, cr3), MEMBER(CR4, cr4),
+	MEMBER(EFER, efer), MEMBER(DR6, dr6), MEMBER(DR7, dr7),
+	MEMBER(STAR, star), MEMBER(LSTAR, lstar), MEMBER(CSTAR, cstar), MEMBER(SFMASK, sfmask),
+	MEMBER(KERNEL_GS_BASE, kernel_gs_base), MEMBER(SYSENTER_CS, sysenter_cs),
+	MEMBER(SYSENTER_ESP, sysenter_esp), MEMBER(SYSENTER_EIP, sysenter_eip),
+	MEMBER(PAT, g_pat), MEMBER(DEBUGCTL, dbgctl), MEMBER(TSC_OFFSET, tsc_offset),
+};
+
+/* First member of each segment; GDTR and IDTR have the same four. */
+static const u16 vseg_member[VSEG_COUNT] = {
+	[VSEG_ES] = VMCB_F_es_selector, [VSEG_CS] = VMCB_F_cs_selector,
+	[VSEG_SS] = VMCB_F_ss_selector, [VSEG_DS] = VMCB_F_ds_selector,
+	[VSEG_FS] = VMCB_F_fs_selector, [VSEG_GS] = VMCB_F_gs_selector,
+	[VSEG_LDTR] = VMCB_F_ldtr_selector, [VSEG_TR] = VMCB_F_tr_selector,
+	[VSEG_GDTR] = VMCB_F_gdtr_selector, [VSEG_IDTR] = VMCB_F_idtr_selector,
+};
+enum { MEMBER_SELECTOR, MEMBER_ATTRIB, MEMBER_LIMIT, MEMBER_BASE };
+
+static u64 read_dr(unsigned int n)
+{
+	switch (n) {
+	case 0: return read_dr0();
+	case 1: return read_dr1();
+	case 2: return read_dr2();
+	default: return read_dr3();
+	}
+}
+
+static void write_dr(unsigned int n, u64 val)
+{
+	switch (n) {
+	case 0: write_dr0(val); break;
+	case 1: write_dr1(val); break;
+	case 2: write_dr2(val); break;
+	default: write_dr3(val); break;
+	}
+}
+
+static bool has_tsc_aux(void)
+{
+	u64 val;
+
+	return !rdmsr_safe(MSR_TSC_AUX, &val);
+}
+
+void svm_regs_load(struct svm_vcpu *a)
+{
+	if (has_tsc_aux())
+		wrmsr(MSR_TSC_AUX, a->tsc_aux);
+}
+
+void svm_regs_put(struct svm_vcpu *a)
+{
+	if (has_tsc_aux())
+		a->tsc_aux = rdmsr(MSR_TSC_AUX);
+}
+
+u64 svm_get(struct vcpu *v, enum vreg r)
+{
+	struct svm_vcpu *a = v->arch;
+	struct vmcb *c = a->vmcb;
+
+	if (r <= VREG_R15)
+		return v->gpr[r];
+	switch (r) {
+	case VREG_RIP:
+		return v->rip;
+	case VREG_RFLAGS:
+		return v->rflags;
+	case VREG_EFER:
+		/* VMRUN needs SVME set; the guest sees what it set itself. */
+		return (vmcb_get_efer(c) & ~EFER_SVME) | a->efer_svme;
+	case VREG_CR8:
+		return vmcb_get_int_ctl(c) & 0xf;
+	case VREG_XCR0:
+		return v->loaded && read_cr4() & CR4_OSXSAVE ? xgetbv(0) : v->xcr0;
+	case VREG_DR0: case VREG_DR1: case VREG_DR2: case VREG_DR3:
+		return v->loaded ? read_dr(r - VREG_DR0) : v->dr[r - VREG_DR0];
+	case VREG_TSC_AUX:
+		return v->loaded && has_tsc_aux() ? rdmsr(MSR_TSC_AUX) : a->tsc_aux;
+	case VREG_INT_SHADOW:
+		return c->int_state & INT_STATE_SHADOW;
+	case VREG_NMI_BLOCKED:
+		return a->nmi_blocked;
+	default:
+		return vreg_member[r] ? vmcb_read(c, vreg_member[r] - 1) : 0;
+	}
+}
+
+/* APM2 3.1.7: the processor sets LMA = LME & CR0.PG; VMRUN does not. */
+static void update_lma(struct vmcb *c)
+{
+	u64 efer = vmcb_get_efer(c);
+	bool lma = efer & EFER_LME && vmcb_get_cr0(c) & CR0_PG;
+
+	vmcb_set_efer(c, lma ? efer | EFER_LMA : efer & ~EFER_LMA);
+}
+
+/* Registers that live in the CPU while the vCPU is loaded. */
+static bool set_live(struct vcpu *v, enum vreg r, u64 val)
+{
+	struct svm_vcpu *a = v->arch;
+
+	switch (r) {
+	case VREG_DR0: case VREG_DR1: case VREG_DR2: case VREG_DR3:
+		v->dr[r - VREG_DR0] = val;
+		if (v->loaded)
+			write_dr(r - VREG_DR0, val);
+		return true;
+	case VREG_XCR0:
+		v->xcr0 = val;
+		if (v->loaded && read_cr4() & CR4_OSXSAVE)
+			xsetbv(0, val);
+		return true;
+	case VREG_TSC_AUX:
+		a->tsc_aux = val;
+		if (v->loaded && has_tsc_aux())
+			wrmsr(MSR_TSC_AUX, val);
+		return true;
+	default:
+		return false;
+	}
+}
+
+void svm_set(struct vcpu *v, enum vreg r, u64 val)
+{
+	struct svm_vcpu *a = v->arch;
+	struct vmcb *c = a->vmcb;
+
+	if (r <= VREG_R15) {
+		v->gpr[r] = val;
+		return;
+	}
+	if (set_live(v, r, val))
+		return;
+	switch (r) {
+	case VREG_RIP:
+		v->rip = val;
+		return;
+	case VREG_RFLAGS:
+		v->rflags = val;
+		return;
+	case VREG_EFER:
+		a->efer_svme = val & EFER_SVME;
+		vmcb_set_efer(c, val | EFER_SVME);
+		update_lma(c);
+		return;
+	case VREG_CR0:
+		vmcb_set_cr0(c, val);
+		update_lma(c);
+		return;
+	case VREG_CR8:
+		vmcb_set_int_ctl(c, (vmcb_get_int_ctl(c) & ~INT_CTL_V_TPR) | (val & 0xf));
+		return;
+	case VREG_INT_SHADOW:
+		c->int_state = (c->int_state & ~INT_STATE_SHADOW) | (val ? INT_STATE_SHADOW : 0);
+		return;
+	case VREG_NMI_BLOCKED:
+		svm_set_nmi_blocked(a, val);
+		return;
+	default:
+		if (vreg_member[r])
+			vmcb_write(c, vreg_member[r] - 1, val);
+		return;
+	}
+}
+
+void svm_get_seg(struct vcpu *v, enum vseg s, struct vsegment *out)
+{
+	const struct vmcb *c = ((struct svm_vcpu *)v->arch)->vmcb;
+	unsigned int f = vseg_member[s];
+
+	*out = (struct vsegment){
+		.selector = (u16)vmcb_read(c, f + MEMBER_SELECTOR),
+		.attr = (u16)vmcb_read(c, f + MEMBER_ATTRIB),
+		.limit = (u32)vmcb_read(c, f + MEMBER_LIMIT),
+		.base = vmcb_read(c, f + MEMBER_BASE),
+	};
+	if (s >= VSEG_GDTR)
+		return;
+	out->unusable = !(out->attr & SEG_P);
+	/* APM2 15.5.1: the CPL of the VMCB is the guest's; SS.DPL follows it. */
+	if (s == VSEG_SS)
+		out->attr = (u16)((out->attr & ~SEG_DPL(3)) | SEG_DPL(vmcb_get_cpl(c) & 3));
+}
+
+void svm_set_seg(struct vcpu *v, enum vseg s, const struct vsegment *in)
+{
+	struct vmcb *c = ((struct svm_vcpu *)v->arch)->vmcb;
+	unsigned int f = vseg_member[s];
+	u16 attr = in->unusable ? 0 : in->attr;
+
+	vmcb_write(c, f + MEMBER_BASE, in->base);
+	vmcb_write(c, f + MEMBER_LIMIT, in->limit);
+	if (s >= VSEG_GDTR)
+		return;
+	vmcb_write(c, f + MEMBER_SELECTOR, in->selector);
+	vmcb_write(c, f + MEMBER_ATTRIB, attr);
+	if (s == VSEG_SS)
+		vmcb_set_cpl(c, in->attr >> 5 & 3);
+}
+
+#define REAL_DATA	(SEG_P | SEG_S | 0x3)	/* read/write, accessed */
+#define REAL_CODE	(SEG_P | SEG_S | 0xb)
+
+void svm_regs_reset(struct vcpu *v)
+{
+	const struct vsegment data = { .attr = REAL_DATA, .limit = 0xffff };
+	const struct vsegment code = { .selector = 0xf000, .attr = REAL_CODE,
+				       .limit = 0xffff, .base = 0xffff0000 };
+	const struct vsegment table = { .limit = 0xffff };
+	const struct vsegment ldtr = { .attr = SEG_P | 0x2, .limit = 0xffff };
+	/* Long mode needs a busy 32- or 64-bit TSS type in TR; 16-bit after reset. */
+	const struct vsegment tr = { .attr = SEG_P | 0xb, .limit = 0xffff };
+
+	for (unsigned int s = VSEG_ES; s <= VSEG_GS; s++)
+		svm_set_seg(v, s, &data);
+	svm_set_seg(v, VSEG_CS, &code);
+	svm_set_seg(v, VSEG_LDTR, &ldtr);
+	svm_set_seg(v, VSEG_TR, &tr);
+	svm_set_seg(v, VSEG_GDTR, &table);
+	svm_set_seg(v, VSEG_IDTR, &table);
+	v->rip = 0xfff0;
+	v->rflags = RFLAGS_FIXED;
+	svm_set(v, VREG_CR0, CR0_CD | CR0_NW | CR0_ET);
+	svm_set(v, VREG_EFER, 0);
+	svm_set(v, VREG_DR6, DR6_FIXED1);
+	svm_set(v, VREG_DR7, DR7_FIXED1);
+	svm_set(v, VREG_PAT, PT_PAT_RESET);
+}
