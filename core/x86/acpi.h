@@ -98,7 +98,7 @@ struct acpi_madt {
 struct acpi_fadt {
 	bool present;
 	bool hw_reduced;	/* no PM1 registers; sleep_control instead */
-	bool no_8042;		/* IAPC_BOOT_ARCH says so (revision 2 on) */
+	bool no_8042;		/* IAPC_BOOT_ARCH says so (revision 3 on) */
 	bool no_vga;
 	u16 sci_irq;		/* ISA number or GSI */
 	u32 smi_cmd;		/* port; 0: already in ACPI mode */
@@ -146,7 +146,6 @@ struct acpi_hpet {
 };
 
 struct acpi_info {
-	u64 rsdp_pa;		/* 0: from the boot loader's copy */
 	u8 revision;		/* of the RSDP: 0 ACPI 1.0, 2 and up */
 	char oem_id[7];
 	u32 n_tables;

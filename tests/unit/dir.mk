@@ -23,3 +23,4 @@ unit-y += tests/unit/test_bootinfo.c
 unit-y += tests/unit/test_insn_operands.c
 unit-y += tests/unit/test_pt.c
 unit-y += tests/unit/test_hostmap.c
+unit-y += tests/unit/test_acpi.c
