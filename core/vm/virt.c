@@ -7,7 +7,8 @@
 #include "core/x86/percpu.h"
 #include "core/x86/regs.h"
 
-SECTION_BOUNDS(struct virt_ops *, virt_ops);
+typedef const struct virt_ops *virt_ops_ptr;
+SECTION_BOUNDS(virt_ops_ptr, virt_ops);
 
 const struct virt_ops *virt;
 char virt_why[160] = "no vendor's support is built in";
@@ -45,7 +46,7 @@ void virt_init(const struct cpu_caps *caps)
 	unsigned int n = 0;
 
 	policy_init(caps);
-	for (const struct virt_ops *const *o = __start_nb_virt_ops; o < __stop_nb_virt_ops; o++) {
+	for (const virt_ops_ptr *o = __start_nb_virt_ops; o < __stop_nb_virt_ops; o++) {
 		char *w = why[n < ARRAY_SIZE(why) ? n++ : ARRAY_SIZE(why) - 1];
 
 		if ((*o)->probe(caps, w, sizeof(why[0])) == 0) {

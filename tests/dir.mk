@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+obj-y += tests/report.o tests/runner.o tests/test.o tests/machine.o tests/parallel.o
+pure-y += tests/defects.o

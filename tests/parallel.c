@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* One test on every CPU at once. */
+#include "tests/test.h"
+
+#include "core/lib/string.h"
+#include "core/mm/host.h"
+#include "core/vm/virt_ops.h"
+#include "core/x86/insn.h"
+#include "core/x86/percpu.h"
+#include "core/x86/smp.h"
+#include "core/x86/time.h"
+#include "tests/machine.h"
+
+struct job {
+	struct test_ctx ctx;
+	void (*fn)(struct test_ctx *t);
+	u32 done;
+};
+
+/* An AP has no watchdog timer of its own: the boot CPU's NMI ends a hang. */
+static void run_job(void *arg)
+{
+	struct job *j = arg;
+	struct machine *m, *next;
+	int left;
+
+	this_cpu()->abandon = &j->ctx;
+	left = context_save(&j->ctx.abort);
+	if (!left)
+		j->fn(&j->ctx);
+	this_cpu()->abandon = NULL;
+	if (left == 2) {
+		this_cpu()->current = NULL;
+		if (this_cpu()->loaded)
+			virt->put(this_cpu()->loaded);
+		this_cpu()->loaded = NULL;
+		for (m = j->ctx.machine; m; m = m->next)
+			if (m->v)
+				virt->vcpu_fini(m->v);
+	} else {
+		for (m = j->ctx.machine; m; m = next) {
+			next = m->next;
+			vm_fini(&m->vm);
+		}
+	}
+	j->ctx.machine = NULL;
+	sti();
+	WRITE_ONCE(j->done, 1);
+}
+
+static void wait_job(struct test_ctx *t, struct job *j, u32 cpu)
+{
+	u64 end = t->deadline ? t->deadline - us_to_tsc(200000) : ~0ULL;
+
+	while (!READ_ONCE(j->done)) {
+		if (rdtsc() > end) {
+			j->ctx.deadline = 1;
+			smp_send_nmi(cpu);
+			udelay(100000);
+			test_report(t, OUTCOME_FAIL, "CPU %u hung", cpu);
+			return;
+		}
+		cpu_relax();
+	}
+}
+
+static void fold(struct test_ctx *t, const struct job *j, u32 cpu)
+{
+	t->checks += j->ctx.checks;
+	if (j->ctx.outcome != OUTCOME_PASS)
+		test_report(t, j->ctx.outcome, "CPU %u: %s", cpu, j->ctx.reason);
+	else if (!j->ctx.checks)
+		test_report(t, OUTCOME_ERROR, "CPU %u checked nothing", cpu);
+}
+
+void test_on_all_cpus(struct test_ctx *t, void (*fn)(struct test_ctx *t))
+{
+	u64 pages = ALIGN_UP(sizeof(struct job) * cpu_count, PAGE_SIZE) / PAGE_SIZE;
+	struct job *jobs = host_alloc(pages, t->owner);
+
+	if (!jobs)
+		TEST_ERROR(t, "no memory for %u jobs", cpu_count);
+	for (u32 i = 0; i < cpu_count; i++) {
+		jobs[i].ctx = (struct test_ctx){ .test = t->test, .owner = t->owner, .cpu = i,
+						 .rng = t->rng + i, .deadline = t->deadline };
+		jobs[i].fn = fn;
+	}
+	for (u32 i = 1; i < cpu_count; i++)
+		if (smp_call(i, run_job, &jobs[i]))
+			test_report(t, OUTCOME_ERROR, "CPU %u takes no work", i);
+	fn(t);
+	for (u32 i = 1; i < cpu_count; i++) {
+		wait_job(t, &jobs[i], i);
+		fold(t, &jobs[i], i);
+	}
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The test runner: selection, watchdog, clean-up after each test.
+ *
+ * Three lines of defence against a hang.  A guest is left by the timer
+ * interrupt (or VMX's preemption timer) when its deadline has passed.
+ * Hypervisor code with interrupts on is abandoned by the same timer's handler.
+ * With interrupts off, an NMI does it GRACE_US later.  Abandoned code never
+ * goes on: the stack returns to the runner, memory goes back by owner tag.
+ */
+#include "tests/runner.h"
+
+#include "core/lib/crc32.h"
+#include "core/lib/log.h"
+#include "core/lib/nearest.h"
+#include "core/lib/printf.h"
+#include "core/lib/string.h"
+#include "core/mm/host.h"
+#include "core/mon/log.h"
+#include "core/vm/virt_ops.h"
+#include "core/x86/insn.h"
+#include "core/x86/lapic_hw.h"
+#include "core/x86/nmi_watchdog.h"
+#include "core/x86/panic.h"
+#include "core/x86/percpu.h"
+#include "core/x86/smp.h"
+#include "core/x86/time.h"
+#include "tests/machine.h"
+#include "tests/report.h"
+
+#define GRACE_US	1500000
+#define ABANDONED	2		/* value of context_restore */
+
+SECTION_BOUNDS(struct test, tests);
+
+static const struct run_env *env;
+static struct test_row *rows;		/* TEST_ROWS, reused by each test */
+static u16 next_owner = 1;
+
+/* Says where the code hung, and leaves it. */
+static void abandon(struct trap_frame *f, struct test_ctx *t, const char *how)
+{
+	char sym[80];
+
+	symbol_format(sym, sizeof(sym), f->rip);
+	t->timed_out = true;
+	test_report(t, OUTCOME_FAIL, "timed out: hypervisor hung in %s (%s)", sym, how);
+	trap_abandon(f, &t->abort, ABANDONED);
+}
+
+static void timer_tick(struct trap_frame *f)
+{
+	struct percpu *cpu = this_cpu();
+	struct test_ctx *t = cpu->abandon;
+
+	if (!t || !t->deadline)
+		return;
+	if (rdtsc() < t->deadline) {
+		lapic_timer_oneshot(tsc_to_us(t->deadline - rdtsc()) + 1);
+		return;
+	}
+	/* In a guest's run loop the loop itself sees the deadline. */
+	if (!cpu->current)
+		abandon(f, t, "timer");
+}
+
+static bool watchdog_nmi(struct trap_frame *f)
+{
+	struct test_ctx *t = this_cpu()->abandon;
+
+	if (this_cpu()->id == 0 && !nmi_watchdog_expired())
+		return false;
+	if (!t || !t->deadline || rdtsc() < t->deadline)
+		return false;
+	abandon(f, t, "NMI");
+	return true;
+}
+
+static void arm(struct test_ctx *t, u64 seconds)
+{
+	u64 us = seconds * 1000000;
+
+	t->start_tsc = rdtsc();
+	t->deadline = seconds ? t->start_tsc + us_to_tsc(us) : 0;
+	this_cpu()->abandon = t;
+	if (!seconds)
+		return;
+	lapic_timer_oneshot(us);
+	if (this_cpu()->id == 0 && nmi_watchdog_available(NULL))
+		nmi_watchdog_arm(this_cpu()->apic_id, us + GRACE_US);
+}
+
+static void disarm(struct test_ctx *t)
+{
+	this_cpu()->abandon = NULL;
+	t->deadline = 0;
+	lapic_timer_stop();
+	if (this_cpu()->id == 0 && nmi_watchdog_available(NULL))
+		nmi_watchdog_disarm();
+}
+
+/* After an abandonment no structure of the test can be trusted. */
+static void clean_up(struct test_ctx *t, bool abandoned)
+{
+	struct machine *m, *next;
+
+	if (abandoned) {
+		log_abandon();
+		page_alloc_recover(&host_pages);
+		this_cpu()->current = NULL;
+		if (this_cpu()->loaded)
+			virt->put(this_cpu()->loaded);
+		this_cpu()->loaded = NULL;
+		for (m = t->machine; m; m = m->next)
+			if (m->v)
+				virt->vcpu_fini(m->v);
+	} else {
+		for (m = t->machine; m; m = next) {
+			next = m->next;
+			vm_fini(&m->vm);
+		}
+	}
+	t->machine = NULL;
+	page_free_owner(&host_pages, t->owner);
+}
+
+static u16 take_owner(void)
+{
+	u16 owner = next_owner++;
+
+	if (!next_owner)
+		next_owner = 1;
+	return owner;
+}
+
+void runner_run(struct test_ctx *t, const struct test *test, u64 seconds)
+{
+	int left;
+
+	memset(t, 0, sizeof(*t));
+	t->test = test;
+	t->owner = take_owner();
+	t->cpu = this_cpu()->id;
+	t->row = this_cpu()->id == 0 ? rows : NULL;
+	t->rng = env->opts.seed ^ crc32_update(0, test->id, strlen(test->id));
+	left = context_save(&t->abort);
+	if (!left) {
+		arm(t, seconds);
+		test->fn(t);
+	}
+	disarm(t);
+	sti();
+	clean_up(t, left == ABANDONED);
+	if (!t->checks && t->outcome == OUTCOME_PASS)
+		test_report(t, OUTCOME_ERROR, "the test checked nothing");
+}
+
+void runner_report(struct test_ctx *t, u64 us)
+{
+	report_result(t->test->id, t->test->ref, t->outcome, t->reason, t->timed_out, us,
+		      t->row, t->rows);
+}
+
+static bool virt_is(enum virt_vendor vendor)
+{
+	return virt && virt->vendor == vendor;
+}
+
+/* Why this machine cannot run the test, or NULL. */
+static const char *lacks(const struct test *test)
+{
+	if ((test->needs & NEED_SVM) && !virt_is(VIRT_SVM))
+		return "needs SVM";
+	if ((test->needs & NEED_VMX) && !virt_is(VIRT_VMX))
+		return "needs VMX";
+	if ((test->needs & NEED_VIRT) && !virt)
+		return "needs SVM or VMX";
+	if ((test->needs & NEED_SMP) && cpu_count < 2)
+		return "needs two CPUs";
+	return NULL;
+}
+
+/*
+ * Tests of the other vendor are not part of this machine's plan, unless they
+ * are asked for by name or there is no virtualization at all.
+ */
+static bool selected(const struct test *test)
+{
+	const struct nb_options *o = &env->opts;
+
+	if (name_list_match(&o->skip, test->id))
+		return false;
+	if (o->tests.count)
+		return name_list_match(&o->tests, test->id);
+	if (test->flags & TEST_OFF)
+		return false;
+	if ((test->needs & NEED_SVM) && virt_is(VIRT_VMX))
+		return false;
+	return !((test->needs & NEED_VMX) && virt_is(VIRT_SVM));
+}
+
+static const char *test_name(void *ctx, size_t i)
+{
+	return __start_nb_tests + i < __stop_nb_tests ? __start_nb_tests[i].id : NULL;
+}
+
+/* A pattern that matches no test is a mistake of the user: say what is near. */
+static void check_patterns(const struct name_list *list)
+{
+	for (u32 i = 0; i < list->count; i++) {
+		const char *near;
+		bool found = false;
+
+		for (const struct test *t = __start_nb_tests; t < __stop_nb_tests; t++)
+			found |= glob_match(list->item[i], t->id);
+		if (found)
+			continue;
+		near = str_nearest(list->item[i], test_name, NULL);
+		report_incomplete("no test is named %s%s%s", list->item[i],
+				  near ? "; did you mean " : "", near ? near : "");
+	}
+}
+
+static void plan_tests(const struct run_env *e)
+{
+	bool needs_virt = false;
+
+	env = e;
+	check_patterns(&e->opts.tests);
+	check_patterns(&e->opts.skip);
+	for (const struct test *t = __start_nb_tests; t < __stop_nb_tests; t++) {
+		if (!selected(t))
+			continue;
+		report_declare(t->id);
+		needs_virt |= t->needs & (NEED_SVM | NEED_VMX | NEED_VIRT);
+	}
+	if (needs_virt && !virt)
+		report_incomplete("no usable virtualization: %s", virt_why);
+}
+
+static void run_test(const struct test *test)
+{
+	static struct test_ctx ctx;
+	const char *missing = lacks(test);
+	u64 seconds = test->timeout ? test->timeout : env->opts.timeout;
+	u64 start;
+
+	report_start(test->id);
+	if (missing) {
+		report_result(test->id, test->ref, OUTCOME_SKIP, missing, false, 0, NULL, 0);
+		return;
+	}
+	start = time_us();
+	runner_run(&ctx, test, env->opts.watchdog ? seconds : 0);
+	runner_report(&ctx, time_us() - start);
+}
+
+static void run_tests(const struct run_env *e)
+{
+	rows = host_alloc(ALIGN_UP(sizeof(*rows) * TEST_ROWS, PAGE_SIZE) / PAGE_SIZE,
+			  PA_OWNER_CORE);
+	if (!rows)
+		panic("no memory for the test runner");
+	irq_register(VEC_TIMER, timer_tick);
+	nmi_register(watchdog_nmi);
+	for (const struct test *t = __start_nb_tests; t < __stop_nb_tests; t++)
+		if (selected(t))
+			run_test(t);
+}
+
+STAGE(tests, .name = "tests", .order = STAGE_TESTS, .modes = BIT(RUN_ALL) | BIT(RUN_TESTS),
+      .plan = plan_tests, .run = run_tests);

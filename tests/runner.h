@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* Running one piece of work under the watchdog; for tests and guests. */
+#ifndef TESTS_RUNNER_H
+#define TESTS_RUNNER_H
+
+#include "boot/stage.h"
+#include "tests/test.h"
+
+/*
+ * Runs fn(t) on this CPU with a fresh context: seconds is the time limit (0:
+ * none).  When it passes, a guest is stopped by a timer exit, the hypervisor
+ * by a timer interrupt or an NMI, and t->timed_out is set.  All machines of t
+ * and all memory of its owner tag are taken back.
+ */
+void runner_run(struct test_ctx *t, const struct test *test, u64 seconds);
+
+/* Reports what runner_run left in t. */
+void runner_report(struct test_ctx *t, u64 us);
+
+#endif
