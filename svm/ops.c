@@ -57,18 +57,35 @@ usable:
 
 static void svm_describe(char *buf, size_t size)
 {
+	const struct { bool on; const char *name; } quirk[] = {
+		{ svm.quirks.shadow_lost, "shadow_lost" },
+		{ svm.quirks.virq_if1_lost, "virq_if1_lost" },
+		{ svm.quirks.intr_if0_lost, "intr_if0_lost" },
+		{ svm.quirks.soft_nrip_lost, "soft_nrip_lost" },
+	};
+	size_t len;
+
 	svm_caps_names(&svm.caps, buf, size);
+	len = strnlen(buf, size);
+	for (unsigned int i = 0; i < ARRAY_SIZE(quirk); i++) {
+		if (quirk[i].on)
+			str_append(buf, size, &len, " quirk:%s", quirk[i].name);
+	}
 }
+
+#define SVM_CPU_PAGES	(sizeof(struct svm_cpu) / PAGE_SIZE)	/* page aligned, so whole */
 
 /* APM2 15.4 (EFER.SVME), 15.30.4 (VM_HSAVE_PA). */
 static int svm_cpu_on(struct percpu *cpu)
 {
-	struct svm_cpu *sc = host_alloc(sizeof(*sc) / PAGE_SIZE, PA_OWNER_CORE);
+	struct svm_cpu *sc = host_alloc(SVM_CPU_PAGES, PA_OWNER_CORE);
+	u64 flags;
+	int err;
 
 	if (!sc)
 		return -ENOMEM;
 	if (wrmsr_safe(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME)) {
-		host_free(sc, sizeof(*sc) / PAGE_SIZE);
+		host_free(sc, SVM_CPU_PAGES);
 		return -EIO;
 	}
 	wrmsr(MSR_VM_HSAVE_PA, (u64)sc->hsave);
@@ -78,7 +95,12 @@ static int svm_cpu_on(struct percpu *cpu)
 	cpu->host_vmcb = (u64)&sc->host;
 	cpu->virt_on = true;
 	vmsave(cpu->host_vmcb);
-	return 0;
+	if (cpu->id)
+		return 0;
+	flags = irq_save();
+	err = svm_probe_quirks(&svm.quirks);
+	irq_restore(flags);
+	return err;
 }
 
 static void svm_cpu_off(struct percpu *cpu)
@@ -91,7 +113,7 @@ static void svm_cpu_off(struct percpu *cpu)
 	cpu->virt_on = false;
 	cpu->virt_area = 0;
 	cpu->host_vmcb = 0;
-	host_free(sc, sizeof(*sc) / PAGE_SIZE);
+	host_free(sc, SVM_CPU_PAGES);
 }
 
 /* What is always intercepted: the host's events and what is not virtualized. */

@@ -9,9 +9,9 @@
 #include "svm/ops.h"
 
 /*
- * Fills *q; on the boot processor, once, SVM enabled, interrupts off.  Returns
- * 0 or -ENOMEM.
+ * Fills *q; once, on a CPU with SVM on, interrupts off, local APIC enabled.
+ * Returns 0 or -ENOMEM (*q is then unchanged).
  */
-int __must_check svm_probe_quirks(u64 host_vmcb, struct svm_quirks *q);
+int __must_check svm_probe_quirks(struct svm_quirks *q);
 
 #endif
