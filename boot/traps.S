@@ -16,8 +16,11 @@ trap_stubs:
 	vec = 0
 	.rept 256
 	.balign 16
-	.if (vec < 32) && ((ERROR_CODE_VECTORS >> vec) & 1)
-	.else
+	no_error = 1
+	.if vec < 32
+	no_error = ((ERROR_CODE_VECTORS >> vec) & 1) == 0
+	.endif
+	.if no_error
 	push	$0
 	.endif
 	push	$vec

@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: MIT
 pure-y += core/mm/memmap.o core/mm/page_alloc.o core/mm/page_alloc_init.o
 pure-y += core/mm/gmem.o core/mm/hostmap.o core/mm/pt.o
+obj-y += core/mm/host.o

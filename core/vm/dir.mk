@@ -3,3 +3,4 @@ pure-y += core/vm/insn.o core/vm/insn_operands.o
 pure-y += core/vm/event.o core/vm/exit.o core/vm/cpuid_filter.o core/vm/msr_policy.o
 obj-y += core/vm/vm.o core/vm/access.o core/vm/run.o core/vm/virt.o core/vm/cpuid_policy.o
 obj-y += core/vm/exits.o core/vm/exits_cr.o core/vm/exits_io.o core/vm/exits_mem.o core/vm/exits_msr.o
+obj-y += core/vm/exits_task.o core/vm/mmio.o
