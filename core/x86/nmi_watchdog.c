@@ -43,7 +43,8 @@ static void timer_start(u64 us)
 	u64 count;
 
 	if (wd.timer == WD_HPET) {
-		hpet_oneshot(&wd.hpet, wd.comparator, wd.pin, us);
+		/* Late rather than early: the two clocks never agree quite. */
+		hpet_oneshot(&wd.hpet, wd.comparator, wd.pin, us + us / 512 + 20);
 		return;
 	}
 	/*
@@ -66,12 +67,14 @@ static void timer_stop(void)
 	ioapic_mask(wd.pin);
 }
 
-static bool on_test_nmi(struct trap_frame *f)
+/* Claims the NMIs that nmi_watchdog_expired refuses though they are ours. */
+static bool on_own_nmi(struct trap_frame *f)
 {
-	if (!wd.testing)
-		return false;
-	wd.test_nmis++;
-	return true;
+	if (wd.testing) {
+		wd.test_nmis++;
+		return true;
+	}
+	return wd.armed && wd.timer == WD_PIT;
 }
 
 /* One shot that must arrive as an NMI on this CPU. */
@@ -144,7 +147,7 @@ static bool choose_pit(const struct acpi_info *acpi)
 
 void nmi_watchdog_init(const struct acpi_info *acpi, u64 hpet_va, const struct diag *diag)
 {
-	nmi_register(on_test_nmi);
+	nmi_register(on_own_nmi);
 	wd.boot_apic_id = lapic_id();
 	/* Firmware left channel 0 ticking: on a shared pin it would be an NMI. */
 	outb(PIT_CTRL, PIT_CH0_MODE0);
