@@ -54,7 +54,7 @@ IMG_OBJS := $(IMG_OBJS:%=$(O)/img/%)
 
 all: $(O)/nestbed.elf $(O)/nestbed.iso $(O)/nestbed
 
-include tools/mk/image.mk tools/mk/host.mk tools/mk/setup.mk
+include tools/mk/image.mk tools/mk/guests.mk tools/mk/host.mk tools/mk/setup.mk
 
 clean:
 	$(Q)rm -rf $(O)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+guest64-y += regs64
