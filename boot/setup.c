@@ -35,8 +35,22 @@ static u32 current_cpu_id(void)
 	return this_cpu()->id;
 }
 
+/* A panic before the console is chosen: say it on COM1, then stop. */
+static void early_panic(const char *reason)
+{
+	static struct uart uart;
+	struct console_config c;
+
+	console_default(&c);
+	if (!uart_init(&uart, &c, 0))
+		log_add_sink(&uart.sink);
+	uart_drain(&uart);
+	power_halt();
+}
+
 void setup_boot_cpu(void)
 {
+	panic_end = early_panic;
 	boot_cpu.stack_top = (u64)boot_stack_top;
 	for (unsigned int i = 0; i < IST_COUNT; i++)
 		boot_cpu.ist_top[i] = (u64)boot_ist[i] + IST_STACK_SIZE;
@@ -54,6 +68,23 @@ static const void *early_map(void *ctx, u64 pa, u64 len)
 	return pa && len <= (1ULL << 32) && pa <= (1ULL << 32) - len ? (const void *)pa : NULL;
 }
 
+/*
+ * Now, because it asks the BIOS data area, and page 0 is not mapped later so
+ * that a NULL pointer is caught.
+ */
+static void find_rsdp(struct run_env *env, const struct phys_view *view)
+{
+	u64 pa = acpi_find_rsdp(view);
+	const void *p = pa ? phys_map(view, pa, 36) : NULL;
+
+	if (env->info.has_rsdp_v1 || env->info.has_rsdp_v2 || !p)
+		return;
+	memcpy(env->info.rsdp_v1, p, sizeof(env->info.rsdp_v1));
+	env->info.has_rsdp_v1 = true;
+	memcpy(env->info.rsdp_v2, p, sizeof(env->info.rsdp_v2));
+	env->info.has_rsdp_v2 = env->info.rsdp_v2[15] >= 2;
+}
+
 void setup_bootinfo(struct run_env *env, u32 magic, u64 info)
 {
 	static const enum log_level level[] = { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
@@ -62,6 +93,7 @@ void setup_bootinfo(struct run_env *env, u32 magic, u64 info)
 
 	if (err)
 		log_printf(LOG_WARN, "boot loader data unusable (magic %x)", magic);
+	find_rsdp(env, &view);
 	cmdline_parse(env->info.cmdline, &env->opts, &log_diag);
 	log_set_level(level[env->opts.loglevel & 3]);
 	caps_read(&env->caps);
@@ -117,10 +149,8 @@ static const void *table_map(void *ctx, u64 pa, u64 len)
 	return (const void *)pa;
 }
 
-static const void *rsdp_of(const struct run_env *env, const struct phys_view *view, size_t *len)
+static const void *rsdp_of(const struct run_env *env, size_t *len)
 {
-	u64 pa;
-
 	if (env->info.has_rsdp_v2 && acpi_rsdp_valid(env->info.rsdp_v2, 36)) {
 		*len = 36;
 		return env->info.rsdp_v2;
@@ -129,16 +159,14 @@ static const void *rsdp_of(const struct run_env *env, const struct phys_view *vi
 		*len = 20;
 		return env->info.rsdp_v1;
 	}
-	pa = acpi_find_rsdp(view);
-	*len = 36;
-	return pa ? phys_map(view, pa, 36) : NULL;
+	return NULL;
 }
 
 void setup_acpi(struct run_env *env)
 {
 	const struct phys_view view = { table_map, NULL };
 	size_t len;
-	const void *rsdp = rsdp_of(env, &view, &len);
+	const void *rsdp = rsdp_of(env, &len);
 
 	if (!rsdp || acpi_parse(rsdp, len, &view, &env->acpi, &log_diag))
 		log_printf(LOG_WARN, "no usable ACPI tables: one CPU, legacy devices only");
