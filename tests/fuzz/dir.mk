@@ -3,3 +3,4 @@ fuzz-y += tests/fuzz/fuzz_cmdline.c
 fuzz-y += tests/fuzz/fuzz_multiboot.c
 fuzz-y += tests/fuzz/fuzz_insn.c
 FUZZ_LIBS_fuzz_insn := -lZydis
+fuzz-y += tests/fuzz/fuzz_acpi.c
