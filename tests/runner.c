@@ -36,6 +36,7 @@ SECTION_BOUNDS(struct test, tests);
 static const struct run_env *env;
 static struct test_row *rows;		/* TEST_ROWS, reused by each test */
 static u16 next_owner = 1;
+static bool have_nmi;			/* the watchdog has an NMI source */
 
 /* Says where the code hung, and leaves it. */
 static void abandon(struct trap_frame *f, struct test_ctx *t, const char *how)
@@ -86,7 +87,7 @@ static void arm(struct test_ctx *t, u64 seconds)
 	if (!seconds)
 		return;
 	lapic_timer_oneshot(us);
-	if (this_cpu()->id == 0 && nmi_watchdog_available(NULL))
+	if (this_cpu()->id == 0 && have_nmi)
 		nmi_watchdog_arm(this_cpu()->apic_id, us + GRACE_US);
 }
 
@@ -95,7 +96,7 @@ static void disarm(struct test_ctx *t)
 	this_cpu()->abandon = NULL;
 	t->deadline = 0;
 	lapic_timer_stop();
-	if (this_cpu()->id == 0 && nmi_watchdog_available(NULL))
+	if (this_cpu()->id == 0 && have_nmi)
 		nmi_watchdog_disarm();
 }
 
@@ -257,10 +258,13 @@ static void run_test(const struct test *test)
 
 static void run_tests(const struct run_env *e)
 {
+	const char *reason;
+
 	rows = host_alloc(ALIGN_UP(sizeof(*rows) * TEST_ROWS, PAGE_SIZE) / PAGE_SIZE,
 			  PA_OWNER_CORE);
 	if (!rows)
 		panic("no memory for the test runner");
+	have_nmi = nmi_watchdog_available(&reason);
 	irq_register(VEC_TIMER, timer_tick);
 	nmi_register(watchdog_nmi);
 	for (const struct test *t = __start_nb_tests; t < __stop_nb_tests; t++)

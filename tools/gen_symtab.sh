@@ -4,6 +4,8 @@
 # panic backtrace reads: code symbols only, addresses below 4 GiB.
 awk '
 BEGIN {
+	n = 0
+	off = 0
 	print "\t.section .symtab_nb, \"a\""
 	print "\t.globl symtab_count, symtab, symtab_names"
 	print "\t.balign 8\nsymtab:"
@@ -20,4 +22,4 @@ END {
 	for (i = 0; i < n; i++)
 		print "\t.asciz \"" name[i] "\""
 	print "\t.byte 0"
-}' | sed 's/, $/, 0/'
+}'
