@@ -19,7 +19,7 @@ struct vcpu *vmx_loaded_here(void)
 {
 	struct vcpu *v = this_cpu()->loaded;
 
-	return v && vmx_of(v)->active ? v : NULL;
+	return v && vmx_of(v)->loaded ? v : NULL;
 }
 
 /* VPIDs only tell apart what is in a TLB at one time; each load flushes. */
@@ -209,7 +209,8 @@ static void vmx_load(struct vcpu *v)
 
 	if (vmptrld(x->vmcs_pa) != VMX_OK)
 		log_printf(LOG_ERR, "VMPTRLD %#llx failed", (unsigned long long)x->vmcs_pa);
-	x->active = true;
+	x->current = true;
+	x->loaded = true;
 	x->host_rsp = 0;
 	write_host_state(cpu);
 	vmx_msrs_load(x);
@@ -228,7 +229,8 @@ static void vmx_put(struct vcpu *v)
 	if (vmclear(x->vmcs_pa) != VMX_OK)
 		log_printf(LOG_ERR, "VMCLEAR %#llx failed", (unsigned long long)x->vmcs_pa);
 	x->launched = 0;
-	x->active = false;
+	x->current = false;
+	x->loaded = false;
 }
 
 /* SDM3 26.5.1: the timer that takes a hung guest back at v->deadline. */

@@ -29,7 +29,8 @@ struct vmx_vcpu {
 	u64 cr2;		/* guest's while the host runs */
 	u64 armed;		/* deadline that the preemption timer has */
 	u32 rearm_in;		/* entries until it is compared with the TSC */
-	bool active;		/* VMCS current on the CPU that has it loaded */
+	bool current;		/* its VMCS is the current one (loaded or borrowed) */
+	bool loaded;		/* its MSRs and DR6 are in a CPU */
 	u16 vpid;
 	u32 proc;		/* PROC_CTLS as in the VMCS */
 	u64 vmcs_pa;

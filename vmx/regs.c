@@ -200,9 +200,9 @@ static bool get_outside(struct vcpu *v, enum vreg r, u64 *val)
 	else if (r >= VREG_DR0 && r <= VREG_DR3)
 		*val = v->loaded ? read_dr(r - VREG_DR0) : v->dr[r - VREG_DR0];
 	else if (r == VREG_DR6)
-		*val = x->active ? read_dr6() : x->dr6;
+		*val = x->loaded ? read_dr6() : x->dr6;
 	else if (i >= 0)
-		*val = x->active && lazy_exists(i) ? rdmsr(lazy[i].msr) : x->msr[i];
+		*val = x->loaded && lazy_exists(i) ? rdmsr(lazy[i].msr) : x->msr[i];
 	else
 		return false;
 	return true;
@@ -231,11 +231,11 @@ static bool set_outside(struct vcpu *v, enum vreg r, u64 val)
 		write_dr(r - VREG_DR0, val);
 	else if (r >= VREG_DR0 && r <= VREG_DR3)
 		v->dr[r - VREG_DR0] = val;
-	else if (r == VREG_DR6 && x->active)
+	else if (r == VREG_DR6 && x->loaded)
 		write_dr6(val);
 	else if (r == VREG_DR6)
 		x->dr6 = val;
-	else if (i >= 0 && x->active && lazy_exists(i))
+	else if (i >= 0 && x->loaded && lazy_exists(i))
 		wrmsr(lazy[i].msr, val);
 	else if (i >= 0)
 		x->msr[i] = val;
@@ -267,7 +267,7 @@ u64 vmx_get(struct vcpu *v, enum vreg r)
 	u64 val;
 	bool b;
 
-	if (r == VREG_CR3 && x->active)
+	if (r == VREG_CR3 && x->current)
 		return vmread(VMCS_GUEST_CR3);
 	if (get_outside(v, r, &val))
 		return val;

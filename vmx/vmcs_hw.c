@@ -21,10 +21,11 @@ void vmwrite(u32 field, u64 val)
 
 bool vmx_borrow(struct vmx_vcpu *x)
 {
-	if (likely(x->active))
+	if (likely(x->current))
 		return false;
 	if (vmptrld(x->vmcs_pa) != VMX_OK)
 		log_printf(LOG_ERR, "VMPTRLD %#llx failed", (unsigned long long)x->vmcs_pa);
+	x->current = true;
 	return true;
 }
 
@@ -41,6 +42,7 @@ void vmx_return(struct vmx_vcpu *x, bool borrowed)
 	if (vmclear(x->vmcs_pa) != VMX_OK)
 		log_printf(LOG_ERR, "VMCLEAR %#llx failed", (unsigned long long)x->vmcs_pa);
 	x->launched = 0;
+	x->current = false;
 	other = vmx_loaded_here();
 	if (other && vmptrld(vmx_of(other)->vmcs_pa) != VMX_OK)
 		log_printf(LOG_ERR, "VMPTRLD of the loaded vCPU failed");
