@@ -1,10 +1,255 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/vm/mmio.h"
 
+#include "core/lib/string.h"
+#include "core/mm/pt_walk.h"
+#include "core/vm/emul.h"
 #include "core/vm/run.h"
+#include "core/x86/caps.h"
+#include "core/x86/insn.h"
+#include "core/x86/regs.h"
+
+struct mmio_ctx {
+	struct vcpu *v;
+	struct event *fault;	/* of emul_insn */
+	bool user;
+	bool done;		/* a device ended the guest */
+};
+
+/* A piece of an access that lies in one page, naturally split for the bus. */
+static unsigned int piece(u64 gpa, unsigned int n)
+{
+	unsigned int size = 8;
+
+	n = MIN(n, (unsigned int)(PAGE_SIZE - (gpa & (PAGE_SIZE - 1))));
+	while (size > n)
+		size /= 2;
+	return size;
+}
+
+static void bus_piece(struct mmio_ctx *c, u64 gpa, void *buf, unsigned int size, bool write)
+{
+	void *mem = gmem_ptr(&c->v->vm->mem, gpa, size);
+	u64 val = 0;
+
+	if (mem) {
+		memcpy(write ? mem : buf, write ? buf : mem, size);
+		return;
+	}
+	if (write)
+		memcpy(&val, buf, size);
+	if (bus_mmio(&c->v->vm->bus, gpa, (u8)size, write, &val) == BUS_DONE)
+		c->done = true;
+	if (!write)
+		memcpy(buf, &val, size);
+}
+
+static int transfer(struct mmio_ctx *c, u64 linear, u8 *buf, unsigned int n, bool write)
+{
+	u32 access = (write ? PTA_WRITE : PTA_READ) | (c->user ? PTA_USER : 0);
+	u64 gpa[2];
+	u64 next = ALIGN_DOWN(linear, PAGE_SIZE) + PAGE_SIZE;
+	int err;
+
+	/* Both pages first: nothing is half done when the second faults. */
+	err = vcpu_translate(c->v, linear, access, &gpa[0], c->fault);
+	if (!err && linear + n > next)
+		err = vcpu_translate(c->v, next, access, &gpa[1], c->fault);
+	if (err)
+		return err;
+	while (n) {
+		u64 at = linear < next ? gpa[0] : gpa[1];
+		unsigned int size = piece(at, n);
+
+		bus_piece(c, at, buf, size, write);
+		if (linear < next)
+			gpa[0] += size;
+		else
+			gpa[1] += size;
+		linear += size;
+		buf += size;
+		n -= size;
+	}
+	return 0;
+}
+
+static int mmio_read(void *ctx, u64 linear, void *buf, unsigned int n)
+{
+	return transfer(ctx, linear, buf, n, false);
+}
+
+static int mmio_write(void *ctx, u64 linear, const void *buf, unsigned int n)
+{
+	return transfer(ctx, linear, (u8 *)buf, n, true);
+}
+
+static int mmio_probe_write(void *ctx, u64 linear, unsigned int n)
+{
+	struct mmio_ctx *c = ctx;
+	u32 access = PTA_WRITE | (c->user ? PTA_USER : 0);
+	u64 gpa, next = ALIGN_DOWN(linear, PAGE_SIZE) + PAGE_SIZE;
+	int err = vcpu_translate(c->v, linear, access, &gpa, c->fault);
+
+	if (!err && linear + n > next)
+		err = vcpu_translate(c->v, next, access, &gpa, c->fault);
+	return err;
+}
+
+/*
+ * The guest's vector registers are in the CPU.  While the vCPU is loaded its
+ * XSAVE area is free, and serves as the way in and out.
+ * SDM1 10.5.1: FXSAVE has ST/MM at 32, XMM at 160, 16 bytes each.
+ */
+#define FX_MM	32
+#define FX_XMM	160
+#define AVX	2		/* state component of YMM_Hi128 (SDM1 13.1) */
+
+static u8 *ymm_high(struct vcpu *v, unsigned int reg)
+{
+	return (u8 *)v->xsave + run_policy.caps->xstate[AVX].offset + 16 * reg;
+}
+
+static void state_save(struct vcpu *v, bool avx)
+{
+	if (avx)
+		__asm__ volatile("xsave64 (%0)" :: "r"(v->xsave), "a"(7), "d"(0) : "memory");
+	else
+		__asm__ volatile("fxsave64 (%0)" :: "r"(v->xsave) : "memory");
+}
+
+static void state_restore(struct vcpu *v, bool avx)
+{
+	if (!avx) {
+		__asm__ volatile("fxrstor64 (%0)" :: "r"(v->xsave) : "memory");
+		return;
+	}
+	/* XSTATE_BV: all three are meant, whatever was in its initial state. */
+	*(u64 *)((u8 *)v->xsave + 512) = 7;
+	__asm__ volatile("xrstor64 (%0)" :: "r"(v->xsave), "a"(7), "d"(0) : "memory");
+}
+
+static u8 *vec_low(struct vcpu *v, unsigned int reg)
+{
+	u8 *area = v->xsave;
+
+	return reg & EMUL_VEC_MMX ? area + FX_MM + 16 * (reg & 7) : area + FX_XMM + 16 * (reg & 15);
+}
+
+static bool have_avx(void)
+{
+	return read_cr4() & CR4_OSXSAVE && (xgetbv(0) & 7) == 7;
+}
+
+static int vec_get(void *ctx, unsigned int reg, void *buf, unsigned int n)
+{
+	struct vcpu *v = ((struct mmio_ctx *)ctx)->v;
+	bool avx = n > 16;
+
+	if (n > 32 || (avx && !have_avx()))
+		return -EOPNOTSUPP;
+	state_save(v, avx);
+	memcpy(buf, vec_low(v, reg), MIN(n, 16u));
+	if (avx)
+		memcpy((u8 *)buf + 16, ymm_high(v, reg), 16);
+	return 0;
+}
+
+static int vec_set(void *ctx, unsigned int reg, const void *buf, unsigned int n, bool clear_upper)
+{
+	struct vcpu *v = ((struct mmio_ctx *)ctx)->v;
+	bool avx = n > 16 || clear_upper;
+
+	if (n > 32 || (avx && !have_avx()))
+		return -EOPNOTSUPP;
+	state_save(v, avx);
+	if (clear_upper) {
+		memset(vec_low(v, reg), 0, 16);
+		memset(ymm_high(v, reg), 0, 16);
+	}
+	memcpy(vec_low(v, reg), buf, MIN(n, 16u));
+	if (n > 16)
+		memcpy(ymm_high(v, reg), (const u8 *)buf + 16, 16);
+	state_restore(v, avx);
+	return 0;
+}
+
+static const struct emul_ops ops = {
+	.read = mmio_read, .write = mmio_write, .probe_write = mmio_probe_write,
+	.vec_get = vec_get, .vec_set = vec_set,
+};
+
+static void state_from_vcpu(struct vcpu *v, struct emul_state *s)
+{
+	memcpy(s->gpr, v->gpr, sizeof(s->gpr));
+	s->rip = v->rip;
+	s->rflags = v->rflags;
+	s->cr0 = virt->get(v, VREG_CR0);
+	s->cr4 = virt->get(v, VREG_CR4);
+	for (enum vseg i = VSEG_ES; i <= VSEG_GS; i++)
+		virt->get_seg(v, i, &s->seg[i]);
+	s->cpl = s->seg[VSEG_SS].attr >> 5 & 3;
+	s->cpu = EMUL_CPU_TZCNT | EMUL_CPU_LZCNT;
+}
+
+static int decode_at_rip(struct vcpu *v, const struct emul_state *s, struct insn *i)
+{
+	enum insn_mode mode = virt->mode(v);
+	u64 linear = mode == INSN_MODE_64 ? v->rip : (u32)(s->seg[VSEG_CS].base + v->rip);
+	unsigned int n = (unsigned int)MIN(PAGE_SIZE - (linear & (PAGE_SIZE - 1)), INSN_MAX_LEN);
+	u8 code[INSN_MAX_LEN];
+	int err;
+
+	if (vcpu_fetch(v, linear, code, n))
+		return -EFAULT;
+	err = insn_decode(i, code, n, mode);
+	if (err == -EAGAIN && n < INSN_MAX_LEN) {
+		if (vcpu_fetch(v, linear + n, code + n, INSN_MAX_LEN - n))
+			return -EFAULT;
+		err = insn_decode(i, code, INSN_MAX_LEN, mode);
+	}
+	return err;
+}
+
+static enum verdict finish(struct vcpu *v, const struct emul_state *s, int ret,
+			   const struct mmio_ctx *c)
+{
+	memcpy(v->gpr, s->gpr, sizeof(v->gpr));
+	if (ret == -EFAULT)
+		return vcpu_inject(v, *c->fault);
+	if (ret == 0) {
+		/* TF counts as it was before the instruction. */
+		vcpu_retire(v, s->rip);
+		v->rflags = s->rflags;
+	}
+	if (c->done) {
+		v->stop = STOP_DONE;
+		v->result = v->vm->bus.result;
+		return VERDICT_STOP;
+	}
+	return VERDICT_RESUME;
+}
 
 enum verdict mmio_exit(struct vcpu *v)
 {
-	return vcpu_fail(v, STOP_UNHANDLED, "access to %llx, which is no memory",
-			 (unsigned long long)v->exit.npf.gpa);
+	const struct exit_npf *f = &v->exit.npf;
+	struct event fault;
+	struct mmio_ctx c = { .v = v, .fault = &fault };
+	struct emul_state s;
+	struct insn insn;
+	int ret;
+
+	if (f->exec || f->table_walk)
+		return vcpu_fail(v, STOP_UNHANDLED, "%s at %llx, which is no memory",
+				 f->exec ? "instruction fetch" : "page-table walk",
+				 (unsigned long long)f->gpa);
+	state_from_vcpu(v, &s);
+	c.user = s.cpl == 3;
+	if (decode_at_rip(v, &s, &insn))
+		return vcpu_fail(v, STOP_UNHANDLED, "cannot decode the access to %llx",
+				 (unsigned long long)f->gpa);
+	ret = emul_insn(&s, &insn, &ops, &c, &fault);
+	if (ret < 0 && ret != -EFAULT)
+		return vcpu_fail(v, STOP_UNHANDLED, "opcode %x/%02x on %llx is not emulated",
+				 insn.map, insn.opcode, (unsigned long long)f->gpa);
+	return finish(v, &s, ret, &c);
 }

@@ -70,6 +70,18 @@ static const struct exit_row exit_table[EXIT_REASON_COUNT] = {
 };
 /* clang-format on */
 
+void vcpu_retire(struct vcpu *v, u64 rip)
+{
+	v->rip = rip;
+	virt->skip(v);
+	if (unlikely(v->rflags & RFLAGS_TF)) {
+		struct event db = event_exception(VEC_DB);
+
+		db.payload = DR6_BS;
+		vcpu_queue_exception(v, db);
+	}
+}
+
 int vcpu_advance(struct vcpu *v)
 {
 	int len = v->exit.insn_len;
@@ -84,14 +96,7 @@ int vcpu_advance(struct vcpu *v)
 	/* APM1 2.5: EIP wraps at 4 GiB outside 64-bit mode. */
 	if (unlikely((rip ^ v->rip) >> 32) && virt->mode(v) != INSN_MODE_64)
 		rip = (u32)rip;
-	v->rip = rip;
-	virt->skip(v);
-	if (unlikely(v->rflags & RFLAGS_TF)) {
-		struct event db = event_exception(VEC_DB);
-
-		db.payload = DR6_BS;
-		vcpu_queue_exception(v, db);
-	}
+	vcpu_retire(v, rip);
 	return 0;
 }
 

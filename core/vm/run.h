@@ -24,6 +24,12 @@ extern struct run_policy run_policy;
  */
 int vcpu_insn_len(struct vcpu *v, u32 op);
 
+/*
+ * The instruction is done and rip is the next one: ends the interrupt shadow,
+ * raises the trap of RFLAGS.TF.  vcpu_advance and emulation end here.
+ */
+void vcpu_retire(struct vcpu *v, u64 rip);
+
 /* Handlers of core/vm/exits*.c, for the table in run.c. */
 enum verdict exit_exception(struct vcpu *v);
 enum verdict exit_host_event(struct vcpu *v);
