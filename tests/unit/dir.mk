@@ -43,3 +43,7 @@ unit-y += tests/unit/test_tool.c
 unit-y += tests/unit/test_svm_exit.c
 unit-y += tests/unit/test_svm_perm.c
 unit-y += tests/unit/test_svm_vmcb.c
+unit-y += tests/unit/test_emul_native.c
+UNIT_LIBS_test_emul_native := $(O)/host/tests/unit/native.o
+$(O)/host/tests/unit/test_emul_native: $(O)/host/tests/unit/native.o
+unit-y += tests/unit/test_pt_walk.c
