@@ -33,7 +33,9 @@ struct run_env {
 	char platform[16];	/* "tcg", "bochs", "kvm", "vmware", ... or "bare" */
 };
 
-enum stage_order { STAGE_TESTS = 10, STAGE_GUESTS = 20, STAGE_BENCH = 30, STAGE_END = 90 };
+enum stage_order {
+	STAGE_PLAN = 1, STAGE_RUNNER = 5, STAGE_TESTS = 10, STAGE_GUESTS = 20, STAGE_BENCH = 30, STAGE_END = 90,
+};
 
 struct stage {
 	const char *name;

@@ -249,6 +249,6 @@ static void end_stage(const struct run_env *env)
 
 #define ALL_MODES (BIT(RUN_ALL) | BIT(RUN_TESTS) | BIT(RUN_GUESTS) | BIT(RUN_BENCH) | \
 		   BIT(RUN_MONITOR))
-STAGE(plan, .name = "plan", .order = 1, .modes = ALL_MODES, .plan = start_plan,
+STAGE(plan, .name = "plan", .order = STAGE_PLAN, .modes = ALL_MODES, .plan = start_plan,
       .run = print_plan);
 STAGE(end, .name = "end", .order = STAGE_END, .modes = ALL_MODES, .run = end_stage);

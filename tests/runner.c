@@ -222,11 +222,15 @@ static void check_patterns(const struct name_list *list)
 	}
 }
 
+static void plan_runner(const struct run_env *e)
+{
+	env = e;
+}
+
 static void plan_tests(const struct run_env *e)
 {
 	bool needs_virt = false;
 
-	env = e;
 	check_patterns(&e->opts.tests);
 	check_patterns(&e->opts.skip);
 	for (const struct test *t = __start_nb_tests; t < __stop_nb_tests; t++) {
@@ -256,7 +260,8 @@ static void run_test(const struct test *test)
 	runner_report(&ctx, time_us() - start);
 }
 
-static void run_tests(const struct run_env *e)
+/* Before the first stage that runs under the watchdog. */
+static void setup_runner(const struct run_env *e)
 {
 	const char *reason;
 
@@ -267,10 +272,16 @@ static void run_tests(const struct run_env *e)
 	have_nmi = nmi_watchdog_available(&reason);
 	irq_register(VEC_TIMER, timer_tick);
 	nmi_register(watchdog_nmi);
+}
+
+static void run_tests(const struct run_env *e)
+{
 	for (const struct test *t = __start_nb_tests; t < __stop_nb_tests; t++)
 		if (selected(t))
 			run_test(t);
 }
 
+STAGE(runner, .name = "runner", .order = STAGE_RUNNER, .modes = ~0u, .plan = plan_runner,
+      .run = setup_runner);
 STAGE(tests, .name = "tests", .order = STAGE_TESTS, .modes = BIT(RUN_ALL) | BIT(RUN_TESTS),
       .plan = plan_tests, .run = run_tests);
