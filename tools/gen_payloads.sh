@@ -60,6 +60,12 @@ table()
 			.ref = "$ref",
 			.desc = "$desc",
 		};
+		static const struct test test_rec_guest_$name
+		__used __section(".nb.tests.guest") __aligned(8) = {
+			.id = "guest.$name", .ref = "$ref", .fn = payload_test,
+			.arg = &payload_$name, .needs = NEED_VIRT, .flags = TEST_ANY_END,
+			.timeout = $timeout / 1000 + 5,
+		};
 		END
 	done
 }

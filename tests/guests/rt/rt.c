@@ -179,6 +179,15 @@ bool rt_quiet(bool ok, const char *name, const char *fmt, ...)
 	return ok;
 }
 
+bool rt_known(bool known, bool ok, const char *name, const char *why)
+{
+	if (ok || !known)
+		return rt_check(ok, name, "%s", why);
+	checks++;
+	rt_printf("KNOWN %s: %s\n", name, why);
+	return false;
+}
+
 int rt_result(void)
 {
 	rt_printf("%u checks, %u failed\n", checks, failures);
@@ -204,7 +213,8 @@ bool rt_has(u32 leaf, u32 sub, unsigned int reg, unsigned int bit)
 	if (leaf > max)
 		return false;
 	c = cpuid2(leaf, sub);
-	return (reg == 0 ? c.eax : reg == 1 ? c.ebx : reg == 2 ? c.ecx : c.edx) >> bit & 1;
+	return (reg == EAX ? c.eax : reg == EBX ? c.ebx : reg == ECX ? c.ecx : c.edx) >>
+	       bit & 1;
 }
 
 /* The CPUID signature in the register order of leaf 0 or 4000_0000. */
@@ -236,6 +246,16 @@ static void identify(void)
 	}
 }
 
+static bool cmdline_has(const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = rt.cmdline; *p; p++)
+		if (!memcmp(p, word, n))
+			return true;
+	return false;
+}
+
 void rt_main(void);	/* called from start*.S */
 
 void rt_main(void)
@@ -250,6 +270,8 @@ void rt_main(void)
 			rt.cmdline = (const char *)(ulong)mb->cmdline;
 	}
 	identify();
+	rt.tcg = cmdline_has("platform=tcg");
+	rt.bochs = cmdline_has("platform=bochs");
 	rt_trap_init();
 	memcpy(__low_start, __low_load, (size_t)(__low_end - __low_start));
 	if (rt_boot_magic != MB_BOOT_MAGIC) {

@@ -23,6 +23,8 @@ struct rt_info {
 	enum rt_vendor vendor;
 	char hv[13];		/* CPUID 4000_0000 signature, "" without one */
 	bool nestbed;		/* that signature is nestbed's */
+	/* The machine below, from platform= on the command line. */
+	bool tcg, bochs;
 	u32 max_basic, max_ext;	/* highest CPUID leaves */
 };
 
@@ -44,6 +46,12 @@ bool rt_check(bool ok, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 bool rt_quiet(bool ok, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/*
+ * A check that fails on an emulator for a reason that is no one's here: on
+ * that machine (known true) a failure is "KNOWN name: why" and does not count.
+ * why names the emulator's source.
+ */
+bool rt_known(bool known, bool ok, const char *name, const char *why);
 /* What main returns: RT_PASS when something was checked and nothing failed. */
 int rt_result(void);
 /* Prints "SKIP reason"; returns RT_SKIP. */
@@ -116,7 +124,8 @@ int rt_wrmsr(u32 index, u64 v);
  */
 int rt_hypercall(ulong nr, ulong arg, ulong *ret);
 
-/* CPUID feature bit: register 0 eax, 1 ebx, 2 ecx, 3 edx. */
+/* CPUID feature bit. */
+enum { EAX, EBX, ECX, EDX };
 bool rt_has(u32 leaf, u32 sub, unsigned int reg, unsigned int bit);
 
 /*

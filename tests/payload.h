@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Payload guests (tests/guests/) that the image carries: whole kernels that
+ * check what they see and end with a result.  Each is the test guest.<name>.
+ */
+#ifndef TESTS_PAYLOAD_H
+#define TESTS_PAYLOAD_H
+
+#include "tests/test.h"
+
+/* The end that is right for a payload. */
+enum payload_end {
+	PAYLOAD_END_RESULT,	/* port 0xf4 gets .result */
+	PAYLOAD_END_SHUTDOWN,
+	PAYLOAD_END_HLT,	/* HLT that nothing can end */
+	PAYLOAD_END_TIMEOUT,	/* still running when its time is over */
+	PAYLOAD_END_REFUSED,	/* the loader does not take it */
+	PAYLOAD_END_ANY,	/* any end but the hypervisor's own trouble */
+};
+
+/* A payload that cannot check anything here ends with this (RT_SKIP). */
+#define PAYLOAD_SKIPPED	2
+
+struct payload {
+	const char *name;
+	const u8 *start, *end;	/* multiboot 1 kernel, ELF32 */
+	u32 mode;		/* 16, 32, 64: where it does its work */
+	u32 expect;		/* enum payload_end */
+	u32 result;
+	u32 mem_mib;
+	u32 timeout_ms;
+	const char *ref;
+	const char *desc;
+};
+
+/*
+ * Loads p into a machine of its own, runs it to its end and reports to t
+ * whether that end is the right one.  Its console is that of guest t->cpu.
+ */
+void payload_run(struct test_ctx *t, const struct payload *p);
+
+/* The function of a test whose .arg is a struct payload. */
+void payload_test(struct test_ctx *t);
+
+#endif
