@@ -4,7 +4,7 @@
  * of all modes (APM2 5.3-5.6, SDM3 4.3-4.7) and EPT (SDM3 28.3.2-28.3.3).
  * Reads at most one entry per level, so hostile tables cannot make it loop.
  * A nested page table (APM2 15.25) is walked by pt_walk with the registers of
- * the host that owns it and PTA_USER set.
+ * the host that owns it, nested and PTA_USER set.
  */
 #ifndef CORE_MM_PT_WALK_H
 #define CORE_MM_PT_WALK_H
@@ -17,6 +17,7 @@
 #define PTA_EXEC	0x02u	/* instruction fetch */
 #define PTA_USER	0x04u	/* made at CPL 3 */
 #define PTA_IMPLICIT	0x08u	/* supervisor whatever the CPL: GDT, TSS... */
+#define PTA_TABLE	0x10u	/* ept_walk: the read of a guest's table */
 
 /* Access to tables in somebody's memory; 0 or -E..., passed on as -EIO. */
 struct pt_mem {
@@ -36,8 +37,13 @@ struct pt_walk_env {
 	u32 pkru, pkrs;
 	u8 maxphyaddr;		/* bits; 32..52 */
 	bool page1g;		/* CPUID 8000_0001h EDX.Page1GB */
-	bool amd;		/* APM2 where the manuals differ: PML4E.G, PDPTE */
+	bool amd;		/* APM2 where the manuals differ: PML4E.G */
 	bool set_ad;		/* set accessed and dirty on success */
+	/*
+	 * A nested page table (APM2 15.25): va is a guest physical address, not
+	 * sign-extended and not cut; too large for the format means not present.
+	 */
+	bool nested;
 	bool use_pdptr;		/* PAE: from pdptr[], not from memory (Intel) */
 	u64 pdptr[4];
 	struct pt_mem mem;
@@ -115,8 +121,8 @@ struct ept_walk_result {
 
 /*
  * Translates a guest-physical address.  access: PTA_READ/WRITE/EXEC; PTA_USER
- * matters for fetches under mode_based_exec.  A walk of guest tables with
- * EPTP_AD set is a write (SDM3 28.3.3.2): the caller says so.
+ * matters for fetches under mode_based_exec; PTA_TABLE counts as a write when
+ * EPTP_AD is set (SDM3 table 27-7, note 1).
  * Returns 0; -EFAULT: EPT violation; -EPROTO: EPT misconfiguration
  * (SDM3 28.3.3.1); -EIO and -EAGAIN as pt_walk.
  */

@@ -53,6 +53,13 @@ static inline void *arena_virt(void *ctx, u64 pa)
 	return a->mem + (pa - ARENA_BASE);
 }
 
+/* For walkers: an entry in one of the tables. */
+static inline int arena_read(void *ctx, u64 pa, void *buf, unsigned int len)
+{
+	memcpy(buf, arena_virt(ctx, pa), len);
+	return 0;
+}
+
 static inline void arena_open(struct pt_arena *a)
 {
 	a->mem = aligned_alloc(PAGE_SIZE, ARENA_PAGES * PAGE_SIZE);
