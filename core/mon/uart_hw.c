@@ -146,6 +146,8 @@ int uart_init(struct uart *u, const struct console_config *cfg, u64 mmio_va)
 		return -ENODEV;
 	uart_setup(u, cfg->baud);
 	u->present = true;
+	/* Firmware may have left the cursor inside a line. */
+	uart_write(u, "\r\n", 2);
 	return 0;
 }
 

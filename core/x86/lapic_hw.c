@@ -62,6 +62,17 @@ static bool ids_need_x2apic(const struct acpi_madt *madt)
 	return false;
 }
 
+/* SDM3 11.12.5: x2APIC is entered from xAPIC, in two steps. */
+static void enter_mode(void)
+{
+	u64 base = rdmsr(MSR_IA32_APIC_BASE);
+
+	if (!(base & APIC_BASE_EN))
+		wrmsr(MSR_IA32_APIC_BASE, base |= APIC_BASE_EN);
+	if (apic.x2apic && !(base & APIC_BASE_EXTD))
+		wrmsr(MSR_IA32_APIC_BASE, base | APIC_BASE_EXTD);
+}
+
 int lapic_setup(const struct acpi_info *acpi, const struct x86_env *env, const struct diag *diag)
 {
 	struct cpuid_result id = cpuid(1);
@@ -86,6 +97,7 @@ int lapic_setup(const struct acpi_info *acpi, const struct x86_env *env, const s
 			return -ENOMEM;
 	}
 	apic.present = true;
+	enter_mode();
 	return 0;
 }
 
@@ -108,17 +120,11 @@ static void setup_lint(u32 acpi_uid)
 
 void lapic_enable(u32 acpi_uid)
 {
-	u64 base;
 	u32 max_lvt;
 
 	if (!apic.present)
 		return;
-	/* SDM3 11.12.5: x2APIC is entered from xAPIC, in two steps. */
-	base = rdmsr(MSR_IA32_APIC_BASE);
-	if (!(base & APIC_BASE_EN))
-		wrmsr(MSR_IA32_APIC_BASE, base |= APIC_BASE_EN);
-	if (apic.x2apic && !(base & APIC_BASE_EXTD))
-		wrmsr(MSR_IA32_APIC_BASE, base | APIC_BASE_EXTD);
+	enter_mode();
 	/*
 	 * Enabled first: LVT mask bits cannot be cleared before (SDM3
 	 * 11.4.7.2).  The thermal LVT stays: firmware may want its SMI.
