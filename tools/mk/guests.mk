@@ -57,6 +57,7 @@ $(O)/gen/payloads.c: tools/gen_payloads.sh $(O)/guests/payloads.list
 	$(Q)sh tools/gen_payloads.sh c $(O)/guests < $(O)/guests/payloads.list > $@
 
 # The table that the image carries.
+$(O)/img/gen_payloads.o: IMG_CFLAGS += -fno-toplevel-reorder
 $(O)/img/gen_payloads.o: $(O)/gen/payloads.c $(GUEST_ELFS)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
