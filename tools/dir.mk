@@ -7,7 +7,7 @@ TOOL_PURE := text serial_parse model verdict report_text report_json report_juni
 TOOL_MAIN := files launch progress capture machines qemu bochs media outdir line args \
 	cmd_run cmd_attach cmd_report main
 # Pure parts of files that also do input and output are tested with these.
-TOOL_TESTED := files launch progress media args
+TOOL_TESTED := files launch progress media args line
 
 TOOL_SRCS := $(TOOL_PURE:%=tools/nestbed/%) $(TOOL_MAIN:%=tools/nestbed/%) core/lib/crc32
 TOOL_OBJS := $(TOOL_SRCS:%=$(O)/tools/%.o)
@@ -35,5 +35,15 @@ $(O)/host/libtool.a: $(TOOL_LIB:%=$(O)/host/%)
 
 $(O)/fuzz/libtool.a: $(TOOL_LIB:%=$(O)/fuzz/%)
 	$(Q)rm -f $@; ar rcs $@ $^
+
+TOOL_TESTS := test_tool_text test_serial_parse test_model test_verdict test_report test_tool
+TOOL_LIBS = $(O)/$(1)/libtool.a $(O)/$(1)/libpure.a -lcjson -lxml2
+$(TOOL_TESTS:%=$(O)/host/tests/unit/%): $(O)/host/libtool.a
+$(foreach t,$(TOOL_TESTS),$(eval UNIT_LIBS_$(t) := $(call TOOL_LIBS,host)))
+$(O)/fuzz/tests/fuzz/fuzz_serial: $(O)/fuzz/libtool.a
+FUZZ_LIBS_fuzz_serial := $(call TOOL_LIBS,fuzz)
+# What the reports contain is read back by a library that is not ours.
+$(O)/host/tests/unit/test_report.o $(O)/fuzz/tests/fuzz/fuzz_serial.o: \
+	HOST_CFLAGS += -isystem /usr/include/libxml2
 
 -include $(TOOL_OBJS:.o=.d) $(TOOL_LIB:%.o=$(O)/host/%.d) $(TOOL_LIB:%.o=$(O)/fuzz/%.d)

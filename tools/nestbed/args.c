@@ -23,7 +23,7 @@ int arg_seconds(const char *opt, const char *text, double *out)
 
 int arg_count(const char *opt, const char *text, u64 min, u64 max, u64 *out)
 {
-	if (!parse_u64(text, out) && *out >= min && *out <= max)
+	if (!decimal_u64(text, out) && *out >= min && *out <= max)
 		return 0;
 	fprintf(stderr, "nestbed: --%s %s: must be a number from %llu to %llu\n", opt, text,
 		(unsigned long long)min, (unsigned long long)max);
@@ -43,7 +43,7 @@ int arg_mem(const char *opt, const char *text, u64 *mib)
 		scale = 1024;
 	if (digits[n] && !digits[n + 1] && (scale > 1 || digits[n] == 'M' || digits[n] == 'm'))
 		digits[n] = '\0';
-	err = parse_u64(digits, mib);
+	err = decimal_u64(digits, mib);
 	free(digits);
 	if (err || !*mib || *mib > max / scale) {
 		fprintf(stderr, "nestbed: --%s %s: must be like 512M or 6G\n", opt, text);

@@ -254,7 +254,7 @@ static void on_plan(struct run_model *m, const struct serial_event *ev)
 {
 	if (m->has_plan)
 		bad_line(m, ev, "a second plan");
-	else if (parse_u64(ev->word[0], &m->plan))
+	else if (decimal_u64(ev->word[0], &m->plan))
 		bad_line(m, ev, "not a number");
 	else
 		m->has_plan = true;
@@ -329,7 +329,7 @@ static void on_test(struct run_model *m, const struct serial_event *ev)
 	m->count[result]++;
 	t->reason = dup_value(ev, "reason");
 	t->ref = dup_value(ev, "ref");
-	t->has_us = us && !parse_u64(us, &t->us);
+	t->has_us = us && !decimal_u64(us, &t->us);
 	if (!t->has_log)
 		t->log_from = ev->offset;
 	t->has_log = true;
@@ -344,8 +344,8 @@ static void on_bench(struct run_model *m, const struct serial_event *ev)
 	const char *unit = serial_value(ev, "unit");
 	struct bench b = { 0 };
 
-	if (!min || !median || !max || !unit || parse_u64(min, &b.min) ||
-	    parse_u64(median, &b.median) || parse_u64(max, &b.max)) {
+	if (!min || !median || !max || !unit || decimal_u64(min, &b.min) ||
+	    decimal_u64(median, &b.median) || decimal_u64(max, &b.max)) {
 		bad_line(m, ev, "not a measurement");
 		return;
 	}
@@ -376,7 +376,7 @@ static void on_stats_begin(struct run_model *m, const struct serial_event *ev)
 	sb_free(&b->text);
 	*b = (struct stats_block){ 0 };
 	m->in_stats = true;
-	if (!seq || parse_u64(seq, &b->seq) || !us || parse_u64(us, &b->us))
+	if (!seq || decimal_u64(seq, &b->seq) || !us || decimal_u64(us, &b->us))
 		b->damaged = true;
 }
 
@@ -384,7 +384,7 @@ static bool is_integer(const char *s)
 {
 	u64 v;
 
-	return !parse_u64(s + (*s == '-'), &v);
+	return !decimal_u64(s + (*s == '-'), &v);
 }
 
 static void on_stat(struct run_model *m, const struct serial_event *ev)
@@ -421,7 +421,7 @@ static void on_stats_end(struct run_model *m, const struct serial_event *ev)
 		stats_damaged(m, ev, "an end without a begin");
 		return;
 	}
-	if (!lines || parse_u64(lines, &n) || n != b->lines) {
+	if (!lines || decimal_u64(lines, &n) || n != b->lines) {
 		stats_damaged(m, ev, "the number of lines differs");
 		return;
 	}

@@ -177,7 +177,7 @@ char *clean_dup(const char *s, size_t n)
 	return b.s ? b.s : xstrdup("");
 }
 
-int parse_u64(const char *s, u64 *out)
+int decimal_u64(const char *s, u64 *out)
 {
 	char *end;
 	u64 v;

@@ -49,6 +49,6 @@ void sb_us(struct strbuf *b, u64 us);
 char *clean_dup(const char *s, size_t n);
 
 /* Digits only, no sign, no overflow; 0 or -EINVAL. */
-__must_check int parse_u64(const char *s, u64 *out);
+__must_check int decimal_u64(const char *s, u64 *out);
 
 #endif

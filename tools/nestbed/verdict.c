@@ -41,26 +41,21 @@ static void name_the_lost(struct run_model *m)
 			      m->count[RESULT_MISSING] == 1 ? "test was" : "tests were");
 }
 
-static const char *last_started(const struct run_model *m)
-{
-	return m->last_started ? m->test[m->last_started - 1].id : NULL;
-}
-
 static void check_frame(struct run_model *m)
 {
-	const char *last = last_started(m);
+	const char *last = m->last_started ? m->test[m->last_started - 1].id : "the first test";
+	/* A test that has its result is not the one to blame. */
+	const char *where = !m->last_started ? "before" : m->current ? "during test" :
+								       "after test";
 
 	if (!m->begun) {
 		model_problem(m, "no begin line: nestbed did not start, or the capture began too late");
 		return;
 	}
 	if (m->reset)
-		model_problem(m, "the machine reset%s%s", last ? " during or after test " : "",
-			      last ? last : "");
+		model_problem(m, "the machine reset %s %s", where, last);
 	else if (!m->ended)
-		model_problem(m, "no end line: the run stopped%s%s",
-			      last ? " during or after test " : " before the first test",
-			      last ? last : "");
+		model_problem(m, "no end line: the run stopped %s %s", where, last);
 	if (m->cut_off)
 		model_note(m, "the log ends inside a line");
 	if (m->again)
@@ -105,7 +100,7 @@ static void check_sums(struct run_model *m)
 		const char *text = end_value(m, sums[i].key);
 		u64 n = 0;
 
-		if (text && parse_u64(text, &n))
+		if (text && decimal_u64(text, &n))
 			model_problem(m, "the end line says %s=%s", sums[i].key, text);
 		else if (n != m->count[sums[i].result])
 			model_problem(m, "the end line says %s=%llu, %zu such lines came",
