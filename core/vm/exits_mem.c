@@ -7,10 +7,11 @@
 /* Maps the largest page that backs gpa.  0, or why not. */
 static int fill(struct vcpu *v, u64 gpa)
 {
+	u64 page_max = v->vm->npt_page_max ? v->vm->npt_page_max : SIZE_2M;
 	struct gmem_backing b;
 	int err;
 
-	err = gmem_backing(&v->vm->mem, gpa, SIZE_2M, &b);
+	err = gmem_backing(&v->vm->mem, gpa, page_max, &b);
 	if (err)
 		return err;
 	v->vm->npt_fills++;

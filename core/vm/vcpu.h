@@ -80,6 +80,7 @@ struct vm {
 	struct pt npt;
 	u64 stop_mask;		/* BIT(EXIT_...): vcpu_run returns these */
 	bool lazy;		/* RAM is mapped into npt at the first fault */
+	u64 npt_page_max;	/* largest page of npt; 0: no limit */
 	u64 npt_fills;
 };
 

@@ -77,7 +77,8 @@ int vm_add_ram(struct vm *vm, u64 gpa, u64 size)
 		return -ENOMEM;
 	err = gmem_add(&vm->mem, gpa, size, (void *)pa, pa, 0);
 	if (!err && !vm->lazy)
-		err = pt_map(&vm->npt, gpa, pa, size, PT_RWX | PT_U, SIZE_1G);
+		err = pt_map(&vm->npt, gpa, pa, size, PT_RWX | PT_U,
+			     vm->npt_page_max ? vm->npt_page_max : SIZE_1G);
 	if (err)
 		page_free_contig(&host_pages, pa, pages);
 	return err;

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * make bench: what exits cost.  Each measurement is SAMPLES differences of
+ * the TSC; the line has their minimum, median and maximum.  On QEMU with
+ * -icount shift=0 (profile=icount) and on Bochs a TSC tick is an instruction.
+ *
+ * Guest measurements include the few instructions between its two RDTSCs.
+ */
+#include "boot/stage.h"
+#include "core/lib/log.h"
+#include "core/lib/string.h"
+#include "core/mm/host.h"
+#include "core/x86/insn.h"
+#include "core/x86/percpu.h"
+#include "core/x86/smp.h"
+#include "core/x86/time.h"
+#include "svm/insn.h"
+#include "svm/ops.h"
+#include "tests/machine.h"
+#include "tests/report.h"
+#include "tests/runner.h"
+#include "vmx/ops.h"
+
+#define SAMPLES		101
+#define WARM_UP		8	/* first ones, not counted */
+#define ROUNDS		(WARM_UP + SAMPLES)
+
+/* Both loops and where they put their samples agree on these. */
+STATIC_ASSERT(ROUNDS == 109 && G_DATA == 0x30000, "constants in the assembly below");
+
+#define MEASURE(setup, insn)					\
+	"mov $0x30000, %edi; mov $109, %ebp\n"			\
+	"1: " setup "\n\t"					\
+	"rdtsc; shl $32, %rdx; or %rdx, %rax; mov %rax, %r12\n\t" \
+	insn "\n\t"						\
+	"rdtsc; shl $32, %rdx; or %rdx, %rax; sub %r12, %rax\n\t" \
+	"mov %rax, (%rdi); add $8, %rdi; dec %ebp; jnz 1b\n\t"	\
+	"hlt"
+
+GUEST64(b_null, MEASURE("", ""));
+GUEST64(b_cpuid, MEASURE("", "xor %eax, %eax; xor %ecx, %ecx; cpuid"));
+GUEST64(b_vmmcall, MEASURE("", "vmmcall"));
+GUEST64(b_vmcall, MEASURE("", "vmcall"));
+GUEST64(b_io, MEASURE("mov $0x80, %esi", "mov %esi, %edx; in %dx, %al"));
+/* IA32_BIOS_SIGN_ID: a plain row of the policy. */
+GUEST64(b_msr, MEASURE("", "mov $0x8b, %ecx; rdmsr"));
+/* One page after the other from 2 MiB on. */
+GUEST64(b_npt, MEASURE("lea -0x30000(%rdi), %rbx; shl $9, %rbx; add $0x200000, %rbx",
+		       "mov (%rbx), %eax"));
+GUEST64(b_first, "rdtsc; hlt");
+
+struct bench {
+	struct test test;
+	const struct guest_code *amd, *intel;
+	u64 handle;		/* BIT(EXIT_...) that core handles */
+	bool lazy;		/* 4K pages, mapped at first use */
+};
+
+static const struct run_env *env;
+
+static const char *unit(void)
+{
+	bool counted = !strcmp(env->platform, "bochs") || !strcmp(env->opts.profile, "icount");
+
+	return counted ? "instructions" : "cycles";
+}
+
+static void sort(u64 *v, u32 n)
+{
+	for (u32 i = 1; i < n; i++) {
+		u64 x = v[i];
+		u32 j = i;
+
+		for (; j && v[j - 1] > x; j--)
+			v[j] = v[j - 1];
+		v[j] = x;
+	}
+}
+
+static void print(struct test_ctx *t, u64 *v, u32 n, const char *u)
+{
+	const char *name = strchr(t->test->id, '.') + 1;
+
+	sort(v, n);
+	EXPECT(t, v[0] > 0 || v[n - 1] > 0);
+	machine_line("bench %s min=%llu median=%llu max=%llu unit=%s", name,
+		     (unsigned long long)v[0], (unsigned long long)v[n / 2],
+		     (unsigned long long)v[n - 1], u);
+}
+
+static void bench_guest(struct test_ctx *t)
+{
+	const struct bench *b = t->test->arg;
+	struct machine *m = machine_new(t, MODE_LONG64, virt->vendor == VIRT_VMX ? b->intel : b->amd);
+
+	if (b->lazy) {
+		m->vm.lazy = true;
+		m->vm.npt_page_max = PAGE_SIZE;
+		REQUIRE(t, !pt_unmap(&m->vm.npt, SIZE_2M, G_RAM_SIZE - SIZE_2M));
+		virt->flush(m->v);
+	}
+	REQUIRE_EQ(t, machine_run_handling(m, b->handle), EXIT_HLT);
+	print(t, (u64 *)machine_ptr(m, G_DATA, ROUNDS * 8) + WARM_UP, SAMPLES, unit());
+	if (b->lazy)
+		EXPECT_EQ(t, m->vm.npt_fills, ROUNDS);
+}
+
+/* The assembly alone: the guest stands at a CPUID that is never handled. */
+static void bench_world_switch(struct test_ctx *t)
+{
+	struct machine *m = machine_new(t, MODE_LONG64, &b_cpuid);
+	u64 v[SAMPLES];
+
+	m->v->rip = G_CODE;
+	REQUIRE_EQ(t, machine_run(m), EXIT_CPUID);
+	cli();
+	for (u32 i = 0; i < SAMPLES; i++) {
+		struct svm_vcpu *s = m->v->arch;
+		struct vmx_vcpu *x = m->v->arch;
+		u64 start = rdtsc();
+
+		if (virt->vendor == VIRT_SVM)
+			svm_world_switch(m->v, s->vmcb_pa, this_cpu()->host_vmcb);
+		else
+			vmx_world_switch(m->v->gpr, &x->host_rsp, 1);
+		v[i] = rdtsc() - start;
+	}
+	sti();
+	print(t, v, SAMPLES, unit());
+}
+
+static void nothing(void *arg)
+{
+}
+
+/* From sending to the sender's seeing that the other CPU did the work. */
+static void bench_ipi(struct test_ctx *t)
+{
+	u64 v[SAMPLES];
+
+	for (u32 i = 0; i < SAMPLES; i++) {
+		u64 start = rdtsc();
+
+		REQUIRE(t, !smp_call(1, nothing, NULL));
+		REQUIRE(t, !smp_wait(1, 100000));
+		v[i] = rdtsc() - start;
+	}
+	print(t, v, SAMPLES, unit());
+}
+
+/* From the first instruction of main() to the first one of a guest. */
+static void bench_boot(struct test_ctx *t)
+{
+	struct machine *m = machine_new(t, MODE_LONG64, &b_first);
+	u64 us;
+
+	machine_set(m, VREG_TSC_OFFSET, 0);
+	REQUIRE_EQ(t, machine_run(m), EXIT_HLT);
+	us = tsc_to_us(((u32)machine_get(m, VREG_RAX) | machine_get(m, VREG_RDX) << 32) -
+		       env->start_tsc);
+	print(t, &us, 1, "us");
+}
+
+#define GUEST_BENCH(sym, id_, amd_, intel_, handle_, lazy_)			\
+	{ .test = { .id = "bench." id_, .fn = bench_guest, .arg = &benches[sym],	\
+		    .needs = NEED_VIRT }, .amd = amd_, .intel = intel_,		\
+	  .handle = handle_, .lazy = lazy_ }
+#define HOST_BENCH(id_, fn_, needs_) { .test = { .id = "bench." id_, .fn = fn_, .needs = needs_ } }
+
+/* clang-format off */
+static const struct bench benches[] = {
+	HOST_BENCH("boot_to_guest", bench_boot, NEED_VIRT),
+	HOST_BENCH("world_switch", bench_world_switch, NEED_VIRT),
+	HOST_BENCH("ipi", bench_ipi, NEED_SMP),
+	GUEST_BENCH(3, "overhead",  &b_null,    &b_null,   0,			false),
+	GUEST_BENCH(4, "l1_cpuid",  &b_cpuid,   &b_cpuid,  BIT(EXIT_CPUID),	false),
+	GUEST_BENCH(5, "l1_vmcall", &b_vmmcall, &b_vmcall, BIT(EXIT_HYPERCALL),	false),
+	GUEST_BENCH(6, "l1_io",     &b_io,      &b_io,     BIT(EXIT_IO),	false),
+	GUEST_BENCH(7, "l1_msr",    &b_msr,     &b_msr,    BIT(EXIT_MSR),	false),
+	GUEST_BENCH(8, "npt_fill",  &b_npt,     &b_npt,    BIT(EXIT_NPF),	true),
+};
+/* clang-format on */
+
+static void plan_bench(const struct run_env *e)
+{
+	env = e;
+	for (size_t i = 0; i < ARRAY_SIZE(benches); i++)
+		report_declare(benches[i].test.id);
+	if (!virt)
+		report_incomplete("no usable virtualization: %s", virt_why);
+}
+
+static const char *lacks(const struct test *test)
+{
+	if (!virt && (test->needs & NEED_VIRT))
+		return "needs SVM or VMX";
+	return (test->needs & NEED_SMP) && cpu_count < 2 ? "needs two CPUs" : NULL;
+}
+
+static void run_bench(const struct run_env *e)
+{
+	static struct test_ctx ctx;
+
+	for (size_t i = 0; i < ARRAY_SIZE(benches); i++) {
+		const struct test *test = &benches[i].test;
+		const char *missing = lacks(test);
+		u64 start = time_us();
+
+		report_start(test->id);
+		if (missing) {
+			report_result(test->id, NULL, OUTCOME_SKIP, missing, false, 0, NULL, 0);
+			continue;
+		}
+		runner_run(&ctx, test, e->opts.timeout);
+		runner_report(&ctx, time_us() - start);
+	}
+}
+
+STAGE(bench_stage, .name = "bench", .order = STAGE_BENCH, .modes = BIT(RUN_BENCH),
+      .plan = plan_bench, .run = run_bench);
