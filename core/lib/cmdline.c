@@ -68,7 +68,8 @@ static const struct opt kernel_opts[] = {
 	{ "timeout",	OPT_NUMBER,	O(timeout),	off_words,	1,	86400, 0 },
 	{ "watchdog",	OPT_NUMBER,	O(watchdog),	switch_words,	0,	0, 0 },
 	{ "migrate",	OPT_NUMBER,	O(migrate),	off_words,	1,	~0ULL, 0 },
-	{ "seed",	OPT_NUMBER,	O(seed),	NULL,		0,	~0ULL, O(has_seed) },
+	{ "seed",	OPT_NUMBER,	O(seed),	NULL,		0,	~0ULL,
+	  O(has_seed) },
 	{ "on-end",	OPT_NUMBER,	O(on_end),	on_end_words,	0,	0, 0 },
 	{ "loglevel",	OPT_NUMBER,	O(loglevel),	loglevel_words,	0,	0, 0 },
 	{ "profile",	OPT_POINTER,	O(profile),	NULL,		0,	0, 0 },
@@ -81,7 +82,8 @@ static const struct opt guest_opts[] = {
 	{ "cpus",	OPT_NUMBER,	G(cpus),	NULL,		1,	256, 0 },
 	{ "initrd",	OPT_NAME,	G(initrd),	NULL,		0,	0, 0 },
 	{ "nested",	OPT_NUMBER,	G(nested),	nested_words,	0,	0, 0 },
-	{ "expect",	OPT_NUMBER,	G(expect),	NULL,		0, 0xffffffff, G(has_expect) },
+	{ "expect",	OPT_NUMBER,	G(expect),	NULL,		0,	0xffffffff,
+	  G(has_expect) },
 	{ "timeout",	OPT_NUMBER,	G(timeout),	NULL,		1,	86400, 0 },
 };
 /* clang-format on */

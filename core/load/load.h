@@ -34,10 +34,10 @@ struct load_module {
 };
 
 struct load_image {
-	const char *name;	/* for messages */
+	const char *name;	/* for messages; first word of the command line */
 	const void *data;
 	u64 size;
-	const char *cmdline;
+	const char *cmdline;	/* the rest of it, may be "" */
 	const struct load_module *modules;
 	u32 n_modules;
 	/* The guest's memory map, sorted, disjoint; MEM_RAM is used. */

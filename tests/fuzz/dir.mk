@@ -6,3 +6,4 @@ FUZZ_LIBS_fuzz_insn := -lZydis
 fuzz-y += tests/fuzz/fuzz_acpi.c
 fuzz-y += tests/fuzz/fuzz_serial.c
 fuzz-y += tests/fuzz/fuzz_ptwalk.c
+fuzz-y += tests/fuzz/fuzz_elf.c

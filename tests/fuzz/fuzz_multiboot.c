@@ -40,7 +40,8 @@ static void check_bootinfo(const struct bootinfo *b, const struct physmem *m)
 		if (!mod->size || !phys_map(&m->view, mod->start, mod->size))
 			abort();
 	}
-	if (b->fb.type != BOOT_FB_NONE && b->fb.addr + (u64)b->fb.pitch * b->fb.height <= b->fb.addr)
+	if (b->fb.type != BOOT_FB_NONE &&
+	    b->fb.addr + (u64)b->fb.pitch * b->fb.height <= b->fb.addr)
 		abort();
 }
 
