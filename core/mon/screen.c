@@ -209,31 +209,52 @@ void screen_line(struct screen *s, enum screen_color color, const char *text, si
 	} while (len);
 }
 
-/* The verdict in capitals: large letters on a framebuffer, spaced on VGA text. */
-static void draw_verdict(struct screen *s, const char *verdict, enum screen_color color)
+/* Code page 437, which VGA text shows: blocks that fill half or all of a cell. */
+static u8 half_block(bool top, bool bottom)
 {
-	u32 big = BIG_SCALE * s->scale;
-	u32 col = 2;
-	char line[SCREEN_MAX_COLS];
-	size_t len = 0;
+	static const u8 block[] = { ' ', 0xdc, 0xdf, 0xdb };
 
-	for (; *verdict && col + 2 * BIG_SCALE < s->cols; verdict++, col += BIG_SCALE) {
+	return block[top << 1 | bottom];
+}
+
+/* One letter on VGA text: each dot is half a cell; rows 2 to 13 of the glyph. */
+static void draw_block_letter(struct screen *s, u32 col, u8 c, enum screen_color color)
+{
+	const u8 *glyph = font_glyph(c);
+
+	for (u32 row = 0; row < 6; row++) {
+		u8 top = glyph[2 * row + 2], bottom = glyph[2 * row + 3];
+
+		for (u32 x = 0; x < FONT_WIDTH; x++)
+			set_cell(s, row + 1, col + x, color,
+				 (char)half_block(top & (0x80 >> x), bottom & (0x80 >> x)));
+	}
+}
+
+/* The verdict in capitals, as large as fits: returns the rows that it takes. */
+static u32 draw_verdict(struct screen *s, const char *verdict, enum screen_color color)
+{
+	bool vga = s->mode.kind == SCREEN_VGA_TEXT;
+	u32 width = vga ? FONT_WIDTH : BIG_SCALE;
+	u32 height = vga ? 6 : BIG_SCALE;
+
+	if (strlen(verdict) * width > s->cols || height + 4 > s->rows) {
+		screen_line(s, color, verdict, strlen(verdict));
+		return s->row;
+	}
+	for (u32 col = 0; *verdict; verdict++, col += width) {
 		char c = *verdict >= 'a' && *verdict <= 'z' ? *verdict - 0x20 : *verdict;
 
-		if (s->mode.kind == SCREEN_FRAMEBUFFER && s->rows > BIG_SCALE + 1)
-			draw_glyph(s, col * FONT_WIDTH * s->scale, FONT_HEIGHT * s->scale, big,
-				   (u8)c, color);
+		if (vga)
+			draw_block_letter(s, col, (u8)c, color);
 		else
-			str_append(line, sizeof(line), &len, " %c", c);
+			draw_glyph(s, col * FONT_WIDTH * s->scale, FONT_HEIGHT * s->scale,
+				   BIG_SCALE * s->scale, (u8)c, color);
 	}
-	s->row = MIN((u32)BIG_SCALE + 2, s->rows);
-	for (u32 row = 0; row < s->row; row++)
+	/* Large dots are no text: whatever comes there later is drawn anew. */
+	for (u32 row = 0; row < height + 1; row++)
 		memset(s->cell[row], CELL_STALE, sizeof(s->cell[row]));
-	if (len) {
-		s->row = 1;
-		screen_line(s, color, line, len);
-		screen_line(s, color, "", 0);
-	}
+	return height + 2;
 }
 
 static void print_failed(struct screen *s, const char *const *failed, u32 n)
@@ -265,7 +286,7 @@ void screen_summary(struct screen *s, const char *verdict, const struct screen_c
 	else if (!strcmp(verdict, "fail"))
 		color = COLOR_RED;
 	clear(s);
-	draw_verdict(s, verdict, color);
+	s->row = draw_verdict(s, verdict, color);
 	nb_snprintf(line, sizeof(line), "  passed %u  failed %u  errors %u  skipped %u  known %u",
 		    counts->passed, counts->failed, counts->errors, counts->skipped,
 		    counts->known);
