@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SDM3 28.3: extended page tables as a processor reads them. */
+/* SDM3 29.3: extended page tables as a processor reads them. */
 #include "core/lib/string.h"
 #include "core/mm/pt.h"
 #include "core/mm/pt_walk.h"
@@ -21,7 +21,7 @@ struct ept_state {
 	u64 all;			/* AND of the entries used */
 };
 
-/* SDM3 28.3.2: bits 2:0, and bit 10 under mode-based execute control. */
+/* SDM3 29.3.2: bits 2:0, and bit 10 under mode-based execute control. */
 static bool is_present(const struct ept_walk_env *env, u64 e)
 {
 	return e & (EPT_R | EPT_W | EPT_X |
@@ -33,7 +33,7 @@ static bool is_leaf(unsigned int level, u64 e)
 	return level == 1 || (level < LEVELS && (e & EPT_PS));
 }
 
-/* SDM3 tables 28-1 to 28-6 */
+/* SDM3 tables 29-1 to 29-7 */
 static u64 reserved(const struct ept_walk_env *env, unsigned int level, u64 e)
 {
 	u64 mask = env->maxphyaddr < 52 ? BITS(51, env->maxphyaddr) : 0;
@@ -53,7 +53,7 @@ static u64 reserved(const struct ept_walk_env *env, unsigned int level, u64 e)
 	return mask;
 }
 
-/* SDM3 28.3.3.1: for a present entry. */
+/* SDM3 29.3.3.1: for a present entry. */
 static bool misconfigured(const struct ept_walk_env *env, unsigned int level,
 			  u64 e)
 {
@@ -73,7 +73,7 @@ static bool misconfigured(const struct ept_walk_env *env, unsigned int level,
 	return false;
 }
 
-/* SDM3 table 27-7, bits 6:0 */
+/* SDM3 table 28-7, bits 6:0 */
 static int violation(const struct ept_state *s, struct ept_walk_result *res)
 {
 	u64 q = 0;
@@ -138,7 +138,7 @@ static int descend(struct ept_state *s, struct ept_walk_result *res)
 	}
 }
 
-/* SDM3 28.3.5: accessed in every entry used, dirty in the leaf of a write. */
+/* SDM3 29.3.5: accessed in every entry used, dirty in the leaf of a write. */
 static int set_flags(struct ept_state *s, struct ept_walk_result *res)
 {
 	const struct pt_mem *mem = &s->env->mem;
@@ -199,7 +199,7 @@ int ept_walk(const struct ept_walk_env *env, u64 gpa, u32 access,
 		s.access &= ~PTA_TABLE;
 	else if (access & PTA_TABLE)
 		s.access |= PTA_WRITE;
-	/* SDM3 28.3.2: bits 51:48 of the address must be 0 with four levels. */
+	/* SDM3 29.3.2: bits 51:48 of the address must be 0 with four levels. */
 	if (gpa >> 48)
 		return violation(&s, res);
 	for (int i = 0; i < MAX_TRIES && ret == -EAGAIN; i++)

@@ -426,9 +426,8 @@ static void clear_tails(struct page_alloc *a, u32 idx)
 			a->page[i].state = PG_TAIL;
 }
 
-void page_alloc_recover(struct page_alloc *a)
+void page_alloc_build_lists(struct page_alloc *a)
 {
-	spin_reset(&a->lock);
 	memset(a->free, 0, sizeof(a->free));
 	a->stats.free_pages = 0;
 	for (u32 i = 0; i < a->n_zones; i++) {
@@ -437,11 +436,25 @@ void page_alloc_recover(struct page_alloc *a)
 
 		for (; idx < z->first + z->pages; idx = next) {
 			next = idx + (1u << a->page[idx].order);
-			clear_tails(a, idx);
 			if (a->page[idx].state != PG_FREE)
 				continue;
 			a->stats.free_pages += next - idx;
 			merge_and_list(a, z, idx, next);
 		}
 	}
+}
+
+void page_alloc_recover(struct page_alloc *a)
+{
+	for (u32 i = 0; i < a->n_zones; i++) {
+		const struct page_zone *z = &a->zone[i];
+		u32 idx = z->first;
+
+		while (idx < z->first + z->pages) {
+			clear_tails(a, idx);
+			idx += 1u << a->page[idx].order;
+		}
+	}
+	page_alloc_build_lists(a);
+	spin_reset(&a->lock);
 }

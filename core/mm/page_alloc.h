@@ -142,6 +142,9 @@ u64 page_owner_pages(struct page_alloc *a, u16 owner);
  */
 void page_alloc_recover(struct page_alloc *a);
 
+/* Lists and counts the free blocks that the array describes; for init. */
+void page_alloc_build_lists(struct page_alloc *a);
+
 /* A consistent copy of the counters. */
 void page_alloc_get_stats(struct page_alloc *a, struct page_alloc_stats *out);
 

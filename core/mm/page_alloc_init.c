@@ -152,8 +152,7 @@ int page_alloc_init(struct page_alloc *a, const struct memmap *map,
 		a->pages += a->zone[i].pages;
 		tile_zone(a, &a->zone[i]);
 	}
-	/* Lists what the zones hold, as after an accident. */
-	page_alloc_recover(a);
+	page_alloc_build_lists(a);
 	return 0;
 }
 

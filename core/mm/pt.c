@@ -50,7 +50,7 @@ const struct pt_format pt_format_npt = {
 	.always_user = true, .level = { LONG_LEVELS },
 };
 
-/* SDM3 28.3.2 */
+/* SDM3 29.3.2 */
 #define EPT_TABLE	(EPT_R | EPT_W | EPT_X)
 const struct pt_format pt_format_ept = {
 	.name = "EPT", .levels = 4, .entry_size = 8, .va_bits = 48,
@@ -372,7 +372,7 @@ static int check_prot(const struct pt_format *f, u32 prot)
 		return -EINVAL;
 	if (!f->ept)
 		return prot & PT_R ? 0 : -EINVAL;
-	/* SDM3 28.3.3.1: such entries are misconfigured. */
+	/* SDM3 29.3.3.1: such entries are misconfigured. */
 	if (mt == MT_UCM || (prot & (PT_R | PT_W)) == PT_W)
 		return -EINVAL;
 	return prot & PT_RWX ? 0 : -EINVAL;

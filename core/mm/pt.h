@@ -2,7 +2,7 @@
 /*
  * Page tables of every format, built and changed by one table-driven engine:
  * 32-bit, PAE, 4-level, 5-level (APM2 5.2-5.3, SDM3 4.3-4.5), NPT
- * (APM2 15.25) and EPT (SDM3 28.3.2).  What a processor makes of tables that
+ * (APM2 15.25) and EPT (SDM3 29.3.2).  What a processor makes of tables that
  * somebody else wrote is in pt_walk.h.
  *
  * Nothing here flushes a TLB.  The caller does, and before that table pages
@@ -31,7 +31,7 @@
 #define PTE_NX		BIT(63)
 #define PTE_ADDR	BITS(51, 12)
 
-/* SDM3 28.3.2, tables 28-1 to 28-6. */
+/* SDM3 29.3.2, tables 29-1 to 29-7. */
 #define EPT_R		BIT(0)
 #define EPT_W		BIT(1)
 #define EPT_X		BIT(2)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a processor does with page tables that a guest wrote: ordinary paging
- * of all modes (APM2 5.3-5.6, SDM3 4.3-4.7) and EPT (SDM3 28.3.2-28.3.3).
+ * of all modes (APM2 5.3-5.6, SDM3 4.3-4.7) and EPT (SDM3 29.3.2-29.3.3).
  * Reads at most one entry per level, so hostile tables cannot make it loop.
  * A nested page table (APM2 15.25) is walked by pt_walk with the registers of
  * the host that owns it, nested and PTA_USER set.
@@ -84,10 +84,10 @@ static inline bool pt_canonical(u64 va, unsigned int bits)
 #define EPT_CAP_1G		BIT(17)
 #define EPT_CAP_AD		BIT(21)
 
-/* EPT pointer (SDM3 24.6.11). */
+/* EPT pointer (SDM3 25.6.11). */
 #define EPTP_AD			BIT(6)
 
-/* Exit qualification of EPT violations (SDM3 table 27-7). */
+/* Exit qualification of EPT violations (SDM3 table 28-7). */
 #define EPT_VIOL_READ		BIT(0)
 #define EPT_VIOL_WRITE		BIT(1)
 #define EPT_VIOL_FETCH		BIT(2)
@@ -122,9 +122,9 @@ struct ept_walk_result {
 /*
  * Translates a guest-physical address.  access: PTA_READ/WRITE/EXEC; PTA_USER
  * matters for fetches under mode_based_exec; PTA_TABLE counts as a write when
- * EPTP_AD is set (SDM3 table 27-7, note 1).
+ * EPTP_AD is set (SDM3 table 28-7, note 1).
  * Returns 0; -EFAULT: EPT violation; -EPROTO: EPT misconfiguration
- * (SDM3 28.3.3.1); -EIO and -EAGAIN as pt_walk.
+ * (SDM3 29.3.3.1); -EIO and -EAGAIN as pt_walk.
  */
 int __must_check ept_walk(const struct ept_walk_env *env, u64 gpa, u32 access,
 			  struct ept_walk_result *res);

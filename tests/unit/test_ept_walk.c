@@ -33,7 +33,7 @@ static int walk_with(const struct ept_walk_env *env, unsigned int level, u64 e,
 }
 
 /*
- * SDM3 28.3.3.1 row by row: the value of the entry at a level, and what a
+ * SDM3 29.3.3.1 row by row: the value of the entry at a level, and what a
  * read through it gives.
  */
 struct row {
