@@ -176,6 +176,11 @@ void report_result(const char *id, const char *ref, u8 outcome, const char *reas
 	machine_line("%s", line);
 }
 
+const char *report_platform(void)
+{
+	return report.env->platform;
+}
+
 const struct report_totals *report_totals(void)
 {
 	return &report.total;

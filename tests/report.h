@@ -33,6 +33,9 @@ void report_start(const char *id);
 void report_result(const char *id, const char *ref, u8 outcome, const char *reason,
 		   bool timed_out, u64 us, struct test_row *row, u32 rows);
 
+/* run_env.platform: "tcg", "bochs", "bare"... */
+const char *report_platform(void);
+
 const struct report_totals *report_totals(void);
 /* "pass", "fail" or "incomplete" */
 const char *report_verdict(void);
