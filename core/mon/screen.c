@@ -58,24 +58,34 @@ static void sink_line(void *ctx, const char *s, size_t len)
 	screen_line(ctx, colors[i].color, s, len);
 }
 
-static bool mode_ok(const struct screen_mode *m)
+static bool channel_ok(u8 pos, u8 size, u8 bpp)
+{
+	return size <= 16 && pos + size <= bpp;
+}
+
+static bool framebuffer_ok(const struct screen_mode *m)
 {
 	u32 bytes = (m->bpp + 7u) / 8;
 
+	if (m->width < FONT_WIDTH || m->height < FONT_HEIGHT)
+		return false;
+	/* Keeps sums of these numbers inside 32 bits. */
+	if (m->width > 16384 || m->height > 16384 || m->pitch < m->width * bytes)
+		return false;
+	if (m->bpp != 15 && m->bpp != 16 && m->bpp != 24 && m->bpp != 32)
+		return false;
+	return channel_ok(m->red_pos, m->red_size, m->bpp) &&
+	       channel_ok(m->green_pos, m->green_size, m->bpp) &&
+	       channel_ok(m->blue_pos, m->blue_size, m->bpp);
+}
+
+static bool mode_ok(const struct screen_mode *m)
+{
 	if (!m->mem || !m->width || !m->height)
 		return false;
 	if (m->kind == SCREEN_VGA_TEXT)
 		return m->pitch >= m->width * 2;
-	if (m->kind != SCREEN_FRAMEBUFFER || m->width > 16384 || m->height > 16384)
-		return false;
-	if (m->bpp != 15 && m->bpp != 16 && m->bpp != 24 && m->bpp != 32)
-		return false;
-	if (m->red_pos + m->red_size > m->bpp || m->green_pos + m->green_size > m->bpp ||
-	    m->blue_pos + m->blue_size > m->bpp)
-		return false;
-	if (m->red_size > 16 || m->green_size > 16 || m->blue_size > 16)
-		return false;
-	return m->width >= FONT_WIDTH && m->height >= FONT_HEIGHT && m->pitch >= m->width * bytes;
+	return m->kind == SCREEN_FRAMEBUFFER && framebuffer_ok(m);
 }
 
 static void put_pixel(u8 *p, u32 bytes, u32 v)

@@ -24,11 +24,15 @@
 #define PIC2_CMD	0xa0
 #define PIC2_DATA	0xa1
 
-static struct ioapic {
+struct ioapic {
 	u64 va;
 	u32 gsi_base, pins;
-} ioapics[ACPI_MAX_IOAPICS];
-static u32 n_ioapics;
+};
+
+static struct {
+	u32 n;
+	struct ioapic io[ACPI_MAX_IOAPICS];
+} all;
 
 static u32 reg_read(const struct ioapic *io, u32 reg)
 {
@@ -57,9 +61,9 @@ static void mask_interrupts(const struct ioapic *io)
 u32 ioapic_setup(const struct acpi_info *acpi, const struct x86_env *env,
 		 const struct diag *diag)
 {
-	for (u32 i = 0; i < acpi->madt.n_ioapics && n_ioapics < ACPI_MAX_IOAPICS; i++) {
+	for (u32 i = 0; i < acpi->madt.n_ioapics && all.n < ACPI_MAX_IOAPICS; i++) {
 		const struct acpi_ioapic *a = &acpi->madt.ioapics[i];
-		struct ioapic *io = &ioapics[n_ioapics];
+		struct ioapic *io = &all.io[all.n];
 		u32 version;
 
 		io->va = env->map_mmio(a->address, 0x20);
@@ -71,16 +75,16 @@ u32 ioapic_setup(const struct acpi_info *acpi, const struct x86_env *env,
 		io->gsi_base = a->gsi_base;
 		io->pins = (version >> 16 & 0xff) + 1;
 		mask_interrupts(io);
-		n_ioapics++;
+		all.n++;
 	}
-	return n_ioapics;
+	return all.n;
 }
 
 static const struct ioapic *find(u32 gsi)
 {
-	for (u32 i = 0; i < n_ioapics; i++)
-		if (gsi - ioapics[i].gsi_base < ioapics[i].pins)
-			return &ioapics[i];
+	for (u32 i = 0; i < all.n; i++)
+		if (gsi - all.io[i].gsi_base < all.io[i].pins)
+			return &all.io[i];
 	return NULL;
 }
 

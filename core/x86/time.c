@@ -29,8 +29,11 @@
 #define FAIR_READS	20000
 #define MAX_CYCLES	300000000ULL
 
-static u64 khz, base;
-static const char *source = "assumed";
+static struct {
+	u64 khz;		/* 0 before time_init */
+	u64 base;		/* TSC at time 0 */
+	const char *source;
+} clk = { .source = "assumed" };
 
 /* A counter that only goes up. */
 struct timer {
@@ -152,9 +155,9 @@ int time_init(const struct cpu_caps *caps, const struct time_sources *src,
 	const char *name = NULL;
 
 	measured = measure_any(src, &name, diag);
-	base = rdtsc();
+	clk.base = rdtsc();
 	if (!told && !measured) {
-		khz = ASSUMED_KHZ;
+		clk.khz = ASSUMED_KHZ;
 		diag_printf(diag, "time: no timer works, the TSC is taken as 1 GHz");
 		return -ENODEV;
 	}
@@ -163,34 +166,34 @@ int time_init(const struct cpu_caps *caps, const struct time_sources *src,
 			    (unsigned long long)told, name, (unsigned long long)measured);
 		told = 0;
 	}
-	khz = told ? told : measured;
-	source = told ? "cpuid" : name;
+	clk.khz = told ? told : measured;
+	clk.source = told ? "cpuid" : name;
 	return 0;
 }
 
 const char *tsc_source(void)
 {
-	return source;
+	return clk.source;
 }
 
 u64 tsc_khz(void)
 {
-	return khz;
+	return clk.khz;
 }
 
 u64 tsc_to_us(u64 cycles)
 {
-	return khz ? mul_div_u64(cycles, 1000, khz) : 0;
+	return clk.khz ? mul_div_u64(cycles, 1000, clk.khz) : 0;
 }
 
 u64 us_to_tsc(u64 us)
 {
-	return mul_div_u64(us, khz ? khz : 4000000, 1000);
+	return mul_div_u64(us, clk.khz ? clk.khz : 4000000, 1000);
 }
 
 u64 time_us(void)
 {
-	return khz ? tsc_to_us(rdtsc() - base) : 0;
+	return clk.khz ? tsc_to_us(rdtsc() - clk.base) : 0;
 }
 
 void udelay(u64 us)
