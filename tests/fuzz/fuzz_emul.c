@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Any instruction on any state.  The input gives mode, control registers,
+ * segments, registers and the bytes; each memory access takes its data and
+ * whether it faults from the rest.  Checked besides what the sanitizers see:
+ * the result is one that emul.h names, and a fault leaves RIP, and unless it
+ * is a string instruction all registers and flags, as they were.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/vm/emul.h"
+#include "core/x86/regs.h"
+
+struct input {
+	const uint8_t *p, *end;
+	struct event *fault;
+	unsigned int accesses;
+};
+
+static void check(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+static void take(struct input *in, void *buf, size_t n)
+{
+	size_t have = MIN(n, (size_t)(in->end - in->p));
+
+	memset(buf, 0, n);
+	memcpy(buf, in->p, have);
+	in->p += have;
+}
+
+static u8 take_u8(struct input *in)
+{
+	u8 v;
+
+	take(in, &v, 1);
+	return v;
+}
+
+/* One access: may fault, may fail, as the input wants. */
+static int outcome(struct input *in, u64 linear, unsigned int n)
+{
+	u8 v;
+
+	check(n >= 1 && n <= 64);
+	in->accesses++;
+	v = take_u8(in);
+	if (v == 0xfe) {
+		*in->fault = event_exception_err(VEC_PF, 0);
+		in->fault->payload = linear;
+		return -EFAULT;
+	}
+	return v == 0xff ? -EIO : 0;
+}
+
+static int fuzz_read(void *ctx, u64 linear, void *buf, unsigned int n)
+{
+	int err = outcome(ctx, linear, n);
+
+	if (!err)
+		take(ctx, buf, n);
+	return err;
+}
+
+static volatile u8 sink;
+
+static int fuzz_write(void *ctx, u64 linear, const void *buf, unsigned int n)
+{
+	for (unsigned int k = 0; k < n; k++)
+		sink ^= ((const u8 *)buf)[k];
+	return outcome(ctx, linear, n);
+}
+
+static int fuzz_probe(void *ctx, u64 linear, unsigned int n)
+{
+	return outcome(ctx, linear, n);
+}
+
+static int fuzz_cmpxchg(void *ctx, u64 linear, const void *expected, const void *desired,
+			unsigned int n)
+{
+	int err = fuzz_write(ctx, linear, desired, n);
+
+	check(n <= 16);
+	for (unsigned int k = 0; k < n; k++)
+		sink ^= ((const u8 *)expected)[k];
+	return err ? err : take_u8(ctx) & 1;
+}
+
+static int fuzz_vec_get(void *ctx, unsigned int reg, void *buf, unsigned int n)
+{
+	check(reg < 16 || (reg >= EMUL_VEC_MMX && reg < EMUL_VEC_MMX + 8));
+	check(n == 8 || n == 16 || n == 32);
+	take(ctx, buf, n);
+	return 0;
+}
+
+static int fuzz_vec_set(void *ctx, unsigned int reg, const void *buf, unsigned int n,
+			bool clear_upper)
+{
+	check(reg < 16 || (reg >= EMUL_VEC_MMX && reg < EMUL_VEC_MMX + 8));
+	for (unsigned int k = 0; k < n; k++)
+		sink ^= ((const u8 *)buf)[k];
+	return 0;
+}
+
+static const struct emul_ops full_ops = {
+	.read = fuzz_read, .write = fuzz_write, .probe_write = fuzz_probe,
+	.cmpxchg = fuzz_cmpxchg, .vec_get = fuzz_vec_get, .vec_set = fuzz_vec_set,
+};
+static const struct emul_ops least_ops = { .read = fuzz_read, .write = fuzz_write };
+
+static void make_state(struct input *in, struct emul_state *s)
+{
+	take(in, s->gpr, sizeof(s->gpr));
+	take(in, &s->rip, sizeof(s->rip));
+	take(in, &s->rflags, 4);
+	s->cr0 = take_u8(in) & 0xf;
+	s->cr0 |= s->rip & 1 ? CR0_AM : 0;
+	s->cr4 = (take_u8(in) & 3) * CR4_OSFXSR;
+	s->cpl = take_u8(in) & 3;
+	s->cpu = take_u8(in) & 3;
+	for (unsigned int k = 0; k < 6; k++) {
+		s->seg[k].selector = k * 8;
+		s->seg[k].attr = take_u8(in) | (take_u8(in) & 0xf) << 8;
+		take(in, &s->seg[k].limit, 4);
+		take(in, &s->seg[k].base, 4);
+		s->seg[k].unusable = !(s->seg[k].attr & SEG_P);
+	}
+}
+
+/* Segment registers may be loaded, so compare without them. */
+static bool same_registers(const struct emul_state *a, const struct emul_state *b)
+{
+	return !memcmp(a->gpr, b->gpr, sizeof(a->gpr)) && a->rflags == b->rflags;
+}
+
+static void check_result(const struct insn *i, const struct emul_state *before,
+			 const struct emul_state *s, const struct event *fault, int err)
+{
+	check(err == 0 || err == 1 || err == -EFAULT || err == -EOPNOTSUPP || err == -EIO);
+	if (err)
+		check(s->rip == before->rip);
+	if (err && !insn_is_string(i))
+		check(same_registers(before, s));
+	check((err == -EFAULT) == (fault->type != EVENT_NONE));
+	if (err == -EOPNOTSUPP)
+		check(same_registers(before, s));
+	if (!emul_supported(i))
+		check(err == -EOPNOTSUPP);
+	if (i->mode != INSN_MODE_64 && !err)
+		check(s->rip <= 0xffffffff);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct event fault;
+	struct input in = { data, data + size, &fault, 0 };
+	struct emul_state s = { 0 }, before;
+	struct insn i;
+	u8 control, code[INSN_MAX_LEN];
+	u64 linear;
+	int err;
+
+	control = take_u8(&in);
+	take(&in, code, sizeof(code));
+	if (insn_decode(&i, code, sizeof(code), control % 3))
+		return 0;
+	make_state(&in, &s);
+	before = s;
+	err = emul_insn(&s, &i, control & 0x80 ? &least_ops : &full_ops, &in, &fault);
+	check_result(&i, &before, &s, &fault, err);
+	if (insn_is(&i, INSN_MAP_1, 0x6c) || insn_is(&i, INSN_MAP_1, 0x6f)) {
+		err = emul_io_linear(&s, &i, &linear, &fault);
+		check(err == 0 || err == -EFAULT);
+		emul_io_step(&s, &i);
+	}
+	return 0;
+}
