@@ -105,7 +105,8 @@ check "the crash page shows the last words" grep -q 'about to do something fooli
 	at/crash/index.html
 check "statistics: the last good block" grep -qx '/kvm/x 4 count sum' at/stats/stats.txt
 refute "statistics: not the damaged block" grep -q '/kvm/exits 2 ' at/stats/stats.txt
-check "ktap.log begins with its version" sh -c 'head -n 1 at/pass/ktap.log | grep -qx "KTAP version 1"'
+check "ktap.log begins with its version" \
+	sh -c 'head -n 1 at/pass/ktap.log | grep -qx "KTAP version 1"'
 refute "ktap.log has no guest line" grep -q 'vm0' at/pass/ktap.log
 check "JUnit says that a run is incomplete" grep -q '<error message="no end line' at/crash/junit.xml
 
@@ -134,7 +135,8 @@ expect "ISO and kernel" 64 'exclude each other' "$tool" run --on qemu-svm --iso 
 expect "bad memory size" 64 'must be like 512M' "$tool" run --on qemu-svm --mem lots
 expect "bad processor count" 64 'must be a number from 1' "$tool" run --on qemu-svm --cpus 0
 expect "bad timeout" 64 'not a number of seconds' "$tool" run --on qemu-svm --timeout soon
-expect "missing guest file" 64 'guest no.elf: no such file' "$tool" run --on qemu-svm --guest no.elf:mem=1M
+expect "missing guest file" 64 'guest no.elf: no such file' \
+	"$tool" run --on qemu-svm --guest no.elf:mem=1M
 expect "nothing to attach to" 64 'name one line' "$tool" attach
 expect "missing line" 2 'No such file' "$tool" attach nowhere --out at/x
 expect "a port that nobody has" 2 'Connection refused' "$tool" attach tcp:127.0.0.1:1 --out at/x
@@ -259,12 +261,14 @@ check "QEMU: processors and memory" sh -c 'grep -A1 -x -e -smp args | grep -qx 3
 check "QEMU: the command line" sh -c 'grep -A1 -x -e -append args | grep -qx "tests=a b"'
 check "QEMU: guests with options and arguments" \
 	grep -qx 'image.elf:mem=64M,,cpus=2 one,, two,image.elf' args
-check "QEMU: guests are found where it runs" sh -c 'cmp image.elf "$(cat pwd)/image.elf:mem=64M,cpus=2"'
+check "QEMU: guests are found where it runs" \
+	sh -c 'cmp image.elf "$(cat pwd)/image.elf:mem=64M,cpus=2"'
 
 if have grub-mkrescue && have xorriso; then
 	check "ISO: made" sh "$build/mkiso.sh" image.elf "$here/../../boot/grub.cfg" my.iso
 	check "ISO: boots from BIOS and UEFI, CD and disk" sh -c '
-		xorriso -indev my.iso -report_el_torito plain -report_system_area plain 2>/dev/null > out
+		xorriso -indev my.iso -report_el_torito plain -report_system_area plain \
+			2>/dev/null > out
 		grep -q "El Torito boot img.*BIOS" out && grep -q "El Torito boot img.*UEFI" out &&
 		grep -q "grub2-mbr\|MBR" out && grep -q "GPT" out'
 	expect "ISO: without its image" 1 'cannot read' sh "$build/mkiso.sh" no.elf \
@@ -278,8 +282,10 @@ if have grub-mkrescue && have xorriso; then
 	check "run ISO: the image was taken over" cmp image.elf iso/work/nestbed.elf
 	check "run ISO: is what is booted" grep -q 'file=.*/iso/work/run.iso' args
 	"$tool" run --on bochs-vmx --kernel image.elf --mem 6G --out bx > out 2>&1
-	check "Bochs: an ELF becomes an ISO" grep -q 'type=cdrom, path=".*bx/work/run.iso"' bx/work/bochsrc
-	check "Bochs: memory beyond what the host may give" grep -q 'guest=6144, host=2048' bx/work/bochsrc
+	check "Bochs: an ELF becomes an ISO" \
+		grep -q 'type=cdrom, path=".*bx/work/run.iso"' bx/work/bochsrc
+	check "Bochs: memory beyond what the host may give" \
+		grep -q 'guest=6144, host=2048' bx/work/bochsrc
 else
 	skip "ISO tests" "grub-mkrescue or xorriso is missing"
 fi
@@ -314,7 +320,8 @@ if have socat; then
 	socat PTY,link=ready,rawer "EXEC:sh feed crash" > /dev/null 2>&1 &
 	socat=$!
 	sleep 0.5
-	expect "a tty that falls silent" 2 'silent for 2 s' "$tool" attach ready --silence 2 --out ln/s
+	expect "a tty that falls silent" 2 'silent for 2 s' \
+		"$tool" attach ready --silence 2 --out ln/s
 	expect "a tty speed that does not exist" 2 'not one that serial ports have' \
 		"$tool" attach ready --speed 12345 --out ln/x
 	kill $socat 2>/dev/null

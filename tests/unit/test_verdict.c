@@ -93,6 +93,9 @@ static void test_incomplete_rows(void **state)
 		{ BEGIN "@nestbed plan 1\n@nestbed test a skip\n"
 		  "@nestbed end verdict=incomplete reason=\"no SVM\"" SUMS(0, 0, 1, 0, 0),
 		  "the image says: incomplete: no SVM" },
+		{ BEGIN "@nestbed info incomplete no such test: x\n@nestbed plan 0\n"
+		  "@nestbed end verdict=incomplete" SUMS(0, 0, 0, 0, 0),
+		  "the image says: incomplete: no such test: x" },
 		{ BEGIN "@nestbed plan 1\n@nestbed test a pass r=\"\n@nestbed test a pass\n"
 		  "@nestbed end verdict=pass" SUMS(1, 0, 0, 0, 0), "line 3: a quoted value" },
 	};

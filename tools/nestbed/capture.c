@@ -114,8 +114,8 @@ static void check_limits(struct session *s)
 		s->stopped = xasprintf("not ended after %.0f s (last started test: %s)", l->total,
 				       last_test(m));
 	else if (l->silence > 0 && counts && now - s->last_byte > l->silence)
-		s->stopped = xasprintf("silent for %.0f s: the machine hangs (last started test: %s)",
-				       l->silence, last_test(m));
+		s->stopped = xasprintf("silent for %.0f s: the machine hangs (last started "
+				       "test: %s)", l->silence, last_test(m));
 	else if (l->log_bytes && s->bytes > l->log_bytes)
 		s->stopped = xasprintf("wrote more than %llu MiB (last started test: %s)",
 				       (unsigned long long)(l->log_bytes >> 20), last_test(m));

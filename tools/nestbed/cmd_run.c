@@ -312,11 +312,11 @@ static void attempt(struct one_run *run, const struct run_options *o)
 	free(why);
 }
 
-static enum verdict run_machine(const struct machine *m, const struct run_options *o,
-				const char *dir, struct run_row *row)
+/* One machine from start to report; the row says what came of it. */
+static void run_machine(const struct machine *m, const struct run_options *o, const char *dir,
+			struct run_row *row)
 {
 	struct one_run run = { .machine = m, .dir = xstrdup(dir) };
-	enum verdict verdict;
 
 	model_init(&run.model);
 	run.facts.machine = xstrdup(m->name);
@@ -327,9 +327,7 @@ static enum verdict run_machine(const struct machine *m, const struct run_option
 		run.model.verdict = VERDICT_INCOMPLETE;
 	outdir_summary(dir, &run.model, &run.facts);
 	row_fill(row, dir, &run.model, &run.facts);
-	verdict = run.model.verdict;
 	one_run_free(&run);
-	return verdict;
 }
 
 /* A page over all machines beside their directories, and the table. */
@@ -357,42 +355,48 @@ static void combine(const char *base, struct run_row *row, size_t n)
 	free(path);
 }
 
-int cmd_run(int argc, char **argv)
+static enum verdict run_all(const struct run_options *o)
 {
+	char *base = o->out ? xstrdup(o->out) : outdir_base();
 	struct run_row row[MACHINES_MAX];
-	struct run_options o;
-	enum verdict worst = VERDICT_PASS;
-	char *base = NULL;
+	enum verdict worst;
 	size_t n = 0;
-	int err = parse_options(argc, argv, &o);
 
-	if (err)
-		goto out;
-	capture_catch_signals();
-	base = o.out ? xstrdup(o.out) : outdir_base();
-	while (n < o.nmachines && !capture_interrupted()) {
-		const struct machine *m = o.machine[n];
-		char *dir = o.out && o.nmachines == 1 ? xstrdup(o.out) :
-			    xasprintf("%s/%s%s", base, m->name, o.uefi ? "-uefi" : "");
-		enum verdict v = run_machine(m, &o, dir, &row[n++]);
+	while (n < o->nmachines && !capture_interrupted()) {
+		const struct machine *m = o->machine[n];
+		char *dir = o->out && o->nmachines == 1 ? xstrdup(o->out) :
+			    xasprintf("%s/%s%s", base, m->name, o->uefi ? "-uefi" : "");
 
-		worst = MAX(worst, v);
+		run_machine(m, o, dir, &row[n++]);
 		free(dir);
 	}
-	if (o.nmachines > 1)
+	if (o->nmachines > 1)
 		combine(base, row, n);
-	if (n < o.nmachines)
-		worst = VERDICT_INCOMPLETE;
+	/* Machines that were not reached after Ctrl-C have not passed. */
+	worst = n < o->nmachines ? VERDICT_INCOMPLETE : rows_worst(row, n);
 	while (n)
 		row_free(&row[--n]);
-out:
+	free(base);
+	return worst;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct run_options o;
+	int err = parse_options(argc, argv, &o);
+	int code = err ? EXIT_USAGE : 0;
+
+	if (err > 0) {
+		run_help(stdout);
+		code = 0;
+	} else if (err) {
+		fprintf(stderr, "Try: nestbed run --help\n");
+	} else {
+		capture_catch_signals();
+		code = (int)run_all(&o);
+	}
 	for (size_t i = 0; i < o.media.nguests; i++)
 		guest_free(&o.guest[i]);
 	free(o.guest);
-	free(base);
-	if (err > 0)
-		run_help(stdout);
-	else if (err)
-		fprintf(stderr, "Try: nestbed run --help\n");
-	return err > 0 ? 0 : err ? EXIT_USAGE : (int)worst;
+	return code;
 }

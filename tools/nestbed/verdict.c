@@ -49,7 +49,8 @@ static void check_frame(struct run_model *m)
 								       "after test";
 
 	if (!m->begun) {
-		model_problem(m, "no begin line: nestbed did not start, or the capture began too late");
+		model_problem(m, "no begin line: nestbed did not start, or the capture began "
+				 "too late");
 		return;
 	}
 	if (m->reset)
@@ -59,7 +60,8 @@ static void check_frame(struct run_model *m)
 	if (m->cut_off)
 		model_note(m, "the log ends inside a line");
 	if (m->again)
-		model_note(m, "another run begins after the end line: only the first one is reported");
+		model_note(m, "another run begins after the end line: only the first one is "
+			      "reported");
 }
 
 /* The image's plan against the results that came. */
@@ -109,17 +111,31 @@ static void check_sums(struct run_model *m)
 	}
 }
 
-/* The image's own verdict against ours; only if nothing else was wrong. */
+/* The image ended as incomplete: its inventory says why. */
+static void say_incomplete(struct run_model *m)
+{
+	const char *reason = end_value(m, "reason");
+	size_t before = m->problems.n;
+
+	if (reason)
+		model_problem(m, "the image says: incomplete: %s", reason);
+	for (size_t i = 0; i < m->ninfo; i++) {
+		if (!strcmp(m->info[i].name, "incomplete"))
+			model_problem(m, "the image says: incomplete: %s", m->info[i].text);
+	}
+	if (m->problems.n == before)
+		model_problem(m, "the image says: incomplete");
+}
+
+/* The image's own verdict against ours. */
 static void check_verdict(struct run_model *m, bool failed)
 {
 	const char *said = end_value(m, "verdict");
-	const char *reason = end_value(m, "reason");
 
 	if (!said) {
 		model_problem(m, "the end line has no verdict");
 	} else if (!strcmp(said, "incomplete")) {
-		model_problem(m, "the image says: incomplete%s%s", reason ? ": " : "",
-			      reason ? reason : "");
+		say_incomplete(m);
 	} else if (strcmp(said, failed ? "fail" : "pass")) {
 		model_problem(m, "the image says verdict=%s, its results say %s", said,
 			      failed ? "fail" : "pass");
