@@ -4,6 +4,7 @@
 #define TESTS_UNIT_CAPTURE_H
 
 #include "core/lib/diag.h"
+#include "tests/unit/unit.h"
 
 struct capture {
 	int lines;
