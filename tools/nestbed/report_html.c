@@ -27,13 +27,40 @@ static void close_page(struct strbuf *out)
 
 static void fact_row(struct strbuf *out, const char *key, const char *text)
 {
-	if (!text || !*text)
+	if (!*key || !text || !*text)
 		return;
 	sb_puts(out, "<tr><th>");
 	sb_xml(out, key);
 	sb_puts(out, "</th><td>");
 	sb_xml(out, text);
 	sb_puts(out, "</td></tr>\n");
+}
+
+/* What the keys of the begin line are called on paper; "" hides one. */
+static const char *begin_label(const char *key)
+{
+	static const struct {
+		const char *key;
+		const char *label;
+	} rows[] = {
+		{ "v", "" },
+		{ "boot", "boot id" },
+		{ "build", "nestbed build" },
+		{ "cpu", "processor" },
+		{ "virt", "virtualization" },
+		{ "fw", "firmware" },
+		{ "cpus", "processors" },
+		{ "mem", "memory, MiB" },
+		{ "hv", "hypervisor" },
+		{ "tsc_khz", "TSC, kHz" },
+		{ "tsc_source", "TSC calibrated by" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (!strcmp(rows[i].key, key))
+			return rows[i].label;
+	}
+	return key;
 }
 
 static const char *verdict_sentence(const struct run_model *m)
@@ -97,7 +124,7 @@ static void add_facts(struct strbuf *out, const struct report *r)
 	fact_row(out, "started", f->started);
 	fact_row(out, "took", sb_str(&time));
 	for (size_t i = 0; i < m->nbegin; i++)
-		fact_row(out, m->begin[i].name, m->begin[i].text);
+		fact_row(out, begin_label(m->begin[i].name), m->begin[i].text);
 	for (size_t i = 0; i < m->ninfo; i++)
 		fact_row(out, m->info[i].name, m->info[i].text);
 	sb_puts(out, "</table>\n");
@@ -307,7 +334,7 @@ static void add_index_row(struct strbuf *out, const struct run_row *row)
 		RESULT_PASS, RESULT_FAIL, RESULT_ERROR, RESULT_SKIP, RESULT_KNOWN,
 	};
 
-	sb_printf(out, "<tr class=\"%s\"><td><a href=\"", verdict_name(row->verdict));
+	sb_printf(out, "<tr class=\"%s\"><td class=\"name\"><a href=\"", verdict_name(row->verdict));
 	sb_xml(out, row->dir);
 	sb_puts(out, "/index.html\">");
 	sb_xml(out, row->machine);
@@ -328,7 +355,7 @@ void report_index(const struct run_row *row, size_t n, struct strbuf *out)
 		worst = MAX(worst, row[i].verdict);
 	open_page(out, "nestbed: several machines");
 	sb_printf(out, "<h1>nestbed</h1>\n<div class=\"verdict %s\"><p><b>%s</b> on %zu "
-		       "machines</p></div>\n<table>\n", verdict_name(worst),
+		       "machines</p></div>\n<div class=\"wide\">\n<table>\n", verdict_name(worst),
 		  verdict_name(worst), n);
 	sb_puts(out, "<tr><th>machine</th><th>verdict</th><th class=\"n\">passed</th>"
 		     "<th class=\"n\">failed</th><th class=\"n\">errors</th>"
@@ -336,6 +363,6 @@ void report_index(const struct run_row *row, size_t n, struct strbuf *out)
 		     "<th class=\"n\">lost</th><th class=\"n\">time</th><th>why</th></tr>\n");
 	for (size_t i = 0; i < n; i++)
 		add_index_row(out, &row[i]);
-	sb_puts(out, "</table>\n");
+	sb_puts(out, "</table>\n</div>\n");
 	close_page(out);
 }
