@@ -6,27 +6,15 @@
 #include "core/x86/regs.h"
 #include "svm/npt.h"
 
-enum kind {
-	KIND_NONE, KIND_INSN, KIND_CR, KIND_DR, KIND_EXCP, KIND_IOIO, KIND_MSR,
-	KIND_TASK, KIND_NPF, KIND_VIRT, KIND_SWINT, KIND_INVLPG, KIND_COUNT
-};
-
-struct exit_row {
-	u8 reason, kind, arg;
-};
-
-#define TABLE_SIZE	(SVM_EXIT_VMGEXIT + 1)
-
-/* EXIT_NONE (0) in a row: no such exit. */
-static const struct exit_row table[TABLE_SIZE] = {
-#define X(code, name, reason, kind, arg)	[code] = { EXIT_##reason, KIND_##kind, arg },
+const struct svm_exit_row svm_exit_rows[SVM_EXIT_ROWS] = {
+#define X(code, name, reason, kind, arg)	[code] = { EXIT_##reason, KIND_##kind, arg, 0 },
 #include "svm/exit_codes.def"
 #undef X
-	[0x01 ... 0x0f] = { EXIT_CR, KIND_CR, 0 },
-	[0x11 ... 0x1f] = { EXIT_CR, KIND_CR, 1 },
-	[0x21 ... 0x2f] = { EXIT_DR, KIND_DR, 0 },
-	[0x31 ... 0x3f] = { EXIT_DR, KIND_DR, 1 },
-	[0x41 ... 0x5f] = { EXIT_EXCEPTION, KIND_EXCP, 0 },
+	[0x01 ... 0x0f] = { EXIT_CR, KIND_CR, 0, 0 },
+	[0x11 ... 0x1f] = { EXIT_CR, KIND_CR, 1, 0 },
+	[0x21 ... 0x2f] = { EXIT_DR, KIND_DR, 0, 0 },
+	[0x31 ... 0x3f] = { EXIT_DR, KIND_DR, 1, 0 },
+	[0x41 ... 0x5f] = { EXIT_EXCEPTION, KIND_EXCP, 0, 0 },
 };
 
 struct source {
@@ -36,20 +24,12 @@ struct source {
 	u8 arg;
 };
 
-/* APM2 15.7.1: nRIP is 0 where it has no meaning. */
-static u8 nrip_len(const struct vmcb *c, u32 have)
-{
-	u64 len = c->nrip - c->rip;
-
-	return (have & SVM_DECODE_NRIP) && len <= INSN_MAX_LEN ? (u8)len : 0;
-}
-
 /* APM2 15.8.1: EXITINFO1 63 tells MOV from CLTS, LMSW, SMSW; 3:0 the GPR. */
 static bool decode_cr(const struct source *s, struct vm_exit *x)
 {
 	u64 info = s->c->exitinfo1;
 
-	x->insn_len = nrip_len(s->c, s->have);
+	x->insn_len = svm_nrip_len(s->c, s->have);
 	x->cr.num = x->code == SVM_EXIT_CR0_SEL_WRITE ? 0 : x->code & 15;
 	x->cr.write = s->arg;
 	x->cr.kind = CR_MOV;
@@ -60,7 +40,7 @@ static bool decode_cr(const struct source *s, struct vm_exit *x)
 
 static bool decode_dr(const struct source *s, struct vm_exit *x)
 {
-	x->insn_len = nrip_len(s->c, s->have);
+	x->insn_len = svm_nrip_len(s->c, s->have);
 	x->cr.num = x->code & 15;
 	x->cr.write = s->arg;
 	x->cr.kind = CR_MOV;
@@ -85,7 +65,7 @@ static bool decode_excp(const struct source *s, struct vm_exit *x)
 		x->exc.payload = vmcb_get_dr6(s->c);
 	} else if (vector == VEC_BP || vector == VEC_OF) {
 		x->exc.type = EVENT_SOFT_EXC;
-		x->exc.insn_len = nrip_len(s->c, s->have);
+		x->exc.insn_len = svm_nrip_len(s->c, s->have);
 		x->insn_len = x->exc.insn_len;
 	}
 	return false;
@@ -113,7 +93,7 @@ static bool decode_ioio(const struct source *s, struct vm_exit *x)
 
 static bool decode_msr(const struct source *s, struct vm_exit *x)
 {
-	x->insn_len = nrip_len(s->c, s->have);
+	x->insn_len = svm_nrip_len(s->c, s->have);
 	x->msr.index = (u32)s->rcx;
 	x->msr.write = s->c->exitinfo1 & 1;
 	return false;
@@ -124,7 +104,7 @@ static bool decode_task(const struct source *s, struct vm_exit *x)
 {
 	u64 info2 = s->c->exitinfo2;
 
-	x->insn_len = nrip_len(s->c, s->have);
+	x->insn_len = svm_nrip_len(s->c, s->have);
 	x->task = (struct exit_task){
 		.selector = (u16)s->c->exitinfo1, .has_error = info2 & BIT(44),
 		.error = (u32)info2,
@@ -146,14 +126,14 @@ static bool decode_npf(const struct source *s, struct vm_exit *x)
 
 static bool decode_virt(const struct source *s, struct vm_exit *x)
 {
-	x->insn_len = nrip_len(s->c, s->have);
+	x->insn_len = svm_nrip_len(s->c, s->have);
 	x->virt.insn = s->arg;
 	return false;
 }
 
 static bool decode_swint(const struct source *s, struct vm_exit *x)
 {
-	x->insn_len = nrip_len(s->c, s->have);
+	x->insn_len = svm_nrip_len(s->c, s->have);
 	x->exc = (struct event){ .type = EVENT_SOFT_INT, .vector = (u8)s->c->exitinfo1,
 				 .insn_len = x->insn_len };
 	return !(s->have & SVM_DECODE_ASSISTS);
@@ -161,7 +141,7 @@ static bool decode_swint(const struct source *s, struct vm_exit *x)
 
 static bool decode_invlpg(const struct source *s, struct vm_exit *x)
 {
-	x->insn_len = nrip_len(s->c, s->have);
+	x->insn_len = svm_nrip_len(s->c, s->have);
 	x->invlpg.linear = s->c->exitinfo1;
 	return !(s->have & SVM_DECODE_ASSISTS);
 }
@@ -219,29 +199,22 @@ static bool decode_unlisted(const struct vmcb *c, struct vm_exit *x)
 	return false;
 }
 
-bool svm_exit_decode(const struct vmcb *c, u64 rcx, u32 have, struct vm_exit *x)
+bool svm_exit_decode_slow(const struct vmcb *c, u64 rcx, u32 have, struct vm_exit *x)
 {
-	const struct exit_row *row;
+	const struct svm_exit_row *row;
 	struct source s;
-	u64 code = c->exitcode;
 
-	x->code = code;
-	x->info1 = c->exitinfo1;
-	x->info2 = c->exitinfo2;
 	x->insn_len = 0;
-	if (unlikely(c->exitintinfo & EVENTINJ_VALID))
+	if (c->exitintinfo & EVENTINJ_VALID)
 		x->idt = svm_event_decode(c->exitintinfo, vmcb_get_cr2(c));
-	else
-		x->idt.type = EVENT_NONE;
-	if (unlikely(code >= TABLE_SIZE || table[code].reason == EXIT_NONE))
+	if (x->code >= SVM_EXIT_ROWS || svm_exit_rows[x->code].reason == EXIT_NONE)
 		return decode_unlisted(c, x);
-	row = &table[code];
+	row = &svm_exit_rows[x->code];
 	x->reason = row->reason;
-	if (row->kind <= KIND_INSN) {
-		if (row->kind == KIND_INSN)
-			x->insn_len = nrip_len(c, have);
+	if (row->kind == KIND_INSN)
+		x->insn_len = svm_nrip_len(c, have);
+	if (row->kind <= KIND_INSN)
 		return false;
-	}
 	s = (struct source){ .c = c, .rcx = rcx, .have = have, .arg = row->arg };
 	return decoders[row->kind](&s, x);
 }

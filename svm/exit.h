@@ -11,14 +11,53 @@ struct insn;
 #define SVM_DECODE_NRIP		1u	/* nRIP is saved (CPUID 8000_000A EDX.NRIPS) */
 #define SVM_DECODE_ASSISTS	2u	/* EXITINFO has operands (EDX.DecodeAssists) */
 
+/* How a row of exit_codes.def is decoded; INSN and NONE have no operands. */
+enum svm_exit_kind {
+	KIND_NONE, KIND_INSN, KIND_CR, KIND_DR, KIND_EXCP, KIND_IOIO, KIND_MSR,
+	KIND_TASK, KIND_NPF, KIND_VIRT, KIND_SWINT, KIND_INVLPG, KIND_COUNT
+};
+
+struct svm_exit_row {
+	u8 reason, kind, arg, pad;
+};
+
+/* EXIT_NONE (0) in a row: no such exit. */
+#define SVM_EXIT_ROWS	(SVM_EXIT_VMGEXIT + 1)
+extern const struct svm_exit_row svm_exit_rows[SVM_EXIT_ROWS];
+
+/* EXITINTINFO to an event (APM2 15.7.2); cr2 becomes the payload of #PF. */
+struct event svm_event_decode(u64 info, u64 cr2);
+
+/* The rest of svm_exit_decode: exits with operands, interrupted events, refused entries. */
+bool svm_exit_decode_slow(const struct vmcb *c, u64 rcx, u32 have, struct vm_exit *x);
+
+/* APM2 15.7.1: nRIP is 0 where it has no meaning. */
+static inline u8 svm_nrip_len(const struct vmcb *c, u32 have)
+{
+	u64 len = c->nrip - c->rip;
+
+	return have & SVM_DECODE_NRIP && len <= 15 ? (u8)len : 0;
+}
+
 /*
  * Fills x from c; rcx is the guest's.  Returns true when the CPU did not say
  * the operands: svm_exit_operands has to add them from the instruction.
  */
-bool svm_exit_decode(const struct vmcb *c, u64 rcx, u32 have, struct vm_exit *x);
+static inline bool svm_exit_decode(const struct vmcb *c, u64 rcx, u32 have, struct vm_exit *x)
+{
+	u64 code = c->exitcode;
 
-/* EXITINTINFO to an event (APM2 15.7.2); cr2 becomes the payload of #PF. */
-struct event svm_event_decode(u64 info, u64 cr2);
+	x->code = code;
+	x->info1 = c->exitinfo1;
+	x->info2 = c->exitinfo2;
+	x->idt.type = EVENT_NONE;
+	if (unlikely(code >= SVM_EXIT_ROWS || svm_exit_rows[code].kind > KIND_INSN ||
+		     c->exitintinfo & EVENTINJ_VALID))
+		return svm_exit_decode_slow(c, rcx, have, x);
+	x->reason = svm_exit_rows[code].reason ? svm_exit_rows[code].reason : EXIT_UNKNOWN;
+	x->insn_len = svm_exit_rows[code].kind == KIND_INSN ? svm_nrip_len(c, have) : 0;
+	return false;
+}
 
 /* Where the registers of an instruction are found. */
 struct svm_operand_env {

@@ -22,6 +22,17 @@ static const u16 vreg_member[VREG_COUNT] = {
 	MEMBER(PAT, g_pat), MEMBER(DEBUGCTL, dbgctl), MEMBER(TSC_OFFSET, tsc_offset),
 };
 
+/* The same by offset, for reading: all but EFER are whole words as they stand. */
+#define OFFSET(r, member)	[VREG_##r] = offsetof(struct vmcb, member)
+static const u16 vreg_offset[VREG_COUNT] = {
+	OFFSET(CR0, _cr0), OFFSET(CR2, _cr2), OFFSET(CR3, _cr3), OFFSET(CR4, _cr4),
+	OFFSET(DR6, _dr6), OFFSET(DR7, _dr7), OFFSET(STAR, star), OFFSET(LSTAR, lstar),
+	OFFSET(CSTAR, cstar), OFFSET(SFMASK, sfmask), OFFSET(KERNEL_GS_BASE, kernel_gs_base),
+	OFFSET(SYSENTER_CS, sysenter_cs), OFFSET(SYSENTER_ESP, sysenter_esp),
+	OFFSET(SYSENTER_EIP, sysenter_eip), OFFSET(PAT, _g_pat), OFFSET(DEBUGCTL, _dbgctl),
+	OFFSET(TSC_OFFSET, _tsc_offset),
+};
+
 /* First member of each segment; GDTR and IDTR have the same four. */
 static const u16 vseg_member[VSEG_COUNT] = {
 	[VSEG_ES] = VMCB_F_es_selector, [VSEG_CS] = VMCB_F_cs_selector,
@@ -71,13 +82,11 @@ void svm_regs_put(struct svm_vcpu *a)
 		a->tsc_aux = rdmsr(MSR_TSC_AUX);
 }
 
-u64 svm_get(struct vcpu *v, enum vreg r)
+static u64 get_special(struct vcpu *v, enum vreg r)
 {
 	struct svm_vcpu *a = v->arch;
 	struct vmcb *c = a->vmcb;
 
-	if (r <= VREG_R15)
-		return v->gpr[r];
 	switch (r) {
 	case VREG_RIP:
 		return v->rip;
@@ -99,8 +108,20 @@ u64 svm_get(struct vcpu *v, enum vreg r)
 	case VREG_NMI_BLOCKED:
 		return a->nmi_blocked;
 	default:
-		return vreg_member[r] ? vmcb_read(c, vreg_member[r] - 1) : 0;
+		return 0;
 	}
+}
+
+u64 svm_get(struct vcpu *v, enum vreg r)
+{
+	const struct svm_vcpu *a = v->arch;
+
+	/* Control registers first: the exit path reads them to find code. */
+	if (likely(vreg_offset[r]))
+		return *(const u64 *)((const u8 *)a->vmcb + vreg_offset[r]);
+	if (r <= VREG_R15)
+		return v->gpr[r];
+	return get_special(v, r);
 }
 
 /* APM2 3.1.7: the processor sets LMA = LME & CR0.PG; VMRUN does not. */
