@@ -3,7 +3,6 @@
 #include "core/vm/vcpu.h"
 
 #include "core/lib/string.h"
-#include "core/mm/pt_fast.h"
 #include "core/mm/pt_walk.h"
 #include "core/vm/insn.h"
 #include "core/vm/run.h"
@@ -131,31 +130,94 @@ static int insn_len_any(struct vcpu *v, u64 linear, enum insn_mode mode, u32 op)
 }
 
 /*
- * Length of the instruction at RIP when the CPU did not say it.  The usual
- * case, 64-bit code within a page, costs one table walk.
+ * 4-level walk for a fetch that the CPU itself has just made: no permissions
+ * to check, no accessed bits to set.  Fills path[] from the top and returns
+ * the guest-physical address of the page, or ~0 for anything unusual.
  */
-int vcpu_insn_len(struct vcpu *v, u32 op)
+static u64 walk_code(const struct gmem *g, u64 cr3, u64 va, const u64 **path)
+{
+	u64 table = cr3 & PTE_ADDR;
+
+	for (int shift = 39; shift >= 12; shift -= 9) {
+		const u64 *p = gmem_ptr(g, table + (va >> shift & 511) * 8, 8);
+		u64 size = 1ULL << shift;
+		u64 e;
+
+		if (!p)
+			break;
+		e = READ_ONCE(*p);
+		if (!(e & PTE_P))
+			break;
+		*path++ = p;
+		if (shift == 12 || (e & PTE_PS && shift < 39))
+			return (e & PTE_ADDR & ~(size - 1)) | (va & (size - 1) & PAGE_MASK);
+		table = e & PTE_ADDR;
+	}
+	return ~0ULL;
+}
+
+/* Walks the guest's tables for a page of code and remembers the way. */
+static bool code_page_fill(struct vcpu *v, u64 page, u64 cr3)
+{
+	struct code_page *c = &v->code;
+	const u64 *path[4] = { NULL };
+	u64 gpa;
+
+	c->linear = ~0ULL;
+	if (virt->get(v, VREG_CR4) & CR4_LA57)
+		return false;
+	gpa = walk_code(&v->vm->mem, cr3, page, path);
+	if (gpa == ~0ULL)
+		return false;
+	c->host = gmem_ptr(&v->vm->mem, gpa, PAGE_SIZE);
+	if (!c->host)
+		return false;
+	for (unsigned int i = 0; i < 4; i++) {
+		c->entry[i] = path[i] ? path[i] : c->entry[i - 1];
+		c->value[i] = READ_ONCE(*c->entry[i]);
+	}
+	c->cr3 = cr3;
+	c->linear = page;
+	return true;
+}
+
+static inline bool code_page_valid(const struct code_page *c, u64 page, u64 cr3)
+{
+	return c->linear == page && c->cr3 == cr3 &&
+	       READ_ONCE(*c->entry[3]) == c->value[3] && READ_ONCE(*c->entry[2]) == c->value[2] &&
+	       READ_ONCE(*c->entry[1]) == c->value[1] && READ_ONCE(*c->entry[0]) == c->value[0];
+}
+
+/*
+ * Length of the instruction at RIP when the CPU did not say it.  The usual
+ * case, 64-bit code within a page seen before, costs no table walk.
+ */
+int vcpu_insn_len(struct vcpu *v, u32 op, u32 op2)
 {
 	enum insn_mode mode = virt->mode(v);
-	u64 linear = v->rip, gpa;
+	u64 linear = v->rip;
 	struct vsegment cs;
-	const u8 *code;
-	int len;
 
 	if (likely(mode == INSN_MODE_64)) {
-		gpa = virt->get(v, VREG_CR4) & CR4_LA57 ? PT_FAST_MISS :
-		      pt_walk_fast(&v->vm->mem, virt->get(v, VREG_CR3), linear, PTE_P, PTE_NX);
-		if (likely(gpa != PT_FAST_MISS)) {
-			u64 n = MIN(PAGE_SIZE - (gpa & (PAGE_SIZE - 1)), INSN_MAX_LEN);
+		u64 cr3 = virt->get(v, VREG_CR3);
+		u64 page = linear & PAGE_MASK;
+		u64 off = linear - page;
 
-			code = gmem_ptr(&v->vm->mem, gpa, n);
-			len = code ? insn_len(code, n, mode, op) : -EAGAIN;
-			if (likely(len > 0))
-				return len;
+		if (likely(off <= PAGE_SIZE - INSN_MAX_LEN &&
+			   (code_page_valid(&v->code, page, cr3) ||
+			    code_page_fill(v, page, cr3)))) {
+			const u8 *code = v->code.host + off;
+			int len = insn_len_plain(code, op);
+
+			if (unlikely(!len))
+				len = insn_len_plain(code, op2);
+			if (unlikely(!len))
+				len = insn_len_slow(code, INSN_MAX_LEN, mode, 0);
+			return len;
 		}
 	} else {
 		virt->get_seg(v, VSEG_CS, &cs);
 		linear = (u32)(cs.base + v->rip);
 	}
-	return insn_len_any(v, linear, mode, op);
+	return insn_len_any(v, linear, mode, 0);
 }

@@ -12,12 +12,33 @@
 #define HYPERVISOR_LEAF		0x40000000
 #define HYPERVISOR_SIGNATURE	"nestbed\0\0\0\0\0"
 
-void cpuid_policy(struct vcpu *v, u32 leaf, u32 subleaf, struct cpuid_regs *out);
+/* Bits of each register that a guest may see; fix: cpuid_fix has more to say. */
+struct cpuid_mask {
+	u32 eax, ebx, ecx, edx;
+	bool fix;
+};
+
+#define CPUID_BASIC_LEAVES	0x20
+#define CPUID_EXT_LEAVES	0x22
+
+/* Indexed by leaf: 0.. and 8000_0000h.. */
+extern const struct cpuid_mask *const cpuid_basic_mask[CPUID_BASIC_LEAVES];
+extern const struct cpuid_mask *const cpuid_ext_mask[CPUID_EXT_LEAVES];
+extern const struct cpuid_mask cpuid_hidden;
+
+static inline const struct cpuid_mask *cpuid_mask_of(u32 leaf)
+{
+	if (leaf < CPUID_BASIC_LEAVES)
+		return cpuid_basic_mask[leaf];
+	if (leaf - 0x80000000 < CPUID_EXT_LEAVES)
+		return cpuid_ext_mask[leaf - 0x80000000];
+	return &cpuid_hidden;
+}
 
 /*
- * The pure part: turns the CPU's answer for leaf/subleaf into the guest's.
- * cr4 is the guest's (OSXSAVE, OSPKE mirror it); id its vCPU number.
+ * For a leaf whose mask says fix, after masking: what follows the guest's CR4
+ * (OSXSAVE, OSPKE), its vCPU number id, and the hypervisor's own leaves.
  */
-void cpuid_filter(u32 leaf, u32 subleaf, u64 cr4, u32 id, struct cpuid_regs *r);
+void cpuid_fix(u32 leaf, u32 subleaf, u64 cr4, u32 id, struct cpuid_regs *r);
 
 #endif

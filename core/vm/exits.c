@@ -57,11 +57,16 @@ enum verdict exit_shutdown(struct vcpu *v)
 	return VERDICT_STOP;
 }
 
+/* SDM2 CPUID: 0Dh follows XCR0, which is the guest's while it is loaded. */
 enum verdict exit_cpuid(struct vcpu *v)
 {
-	struct cpuid_regs r;
+	u32 leaf = (u32)v->gpr[VREG_RAX], subleaf = (u32)v->gpr[VREG_RCX];
+	const struct cpuid_mask *m = cpuid_mask_of(leaf);
+	struct cpuid_result c = cpuid_count(leaf, subleaf);
+	struct cpuid_regs r = { c.eax & m->eax, c.ebx & m->ebx, c.ecx & m->ecx, c.edx & m->edx };
 
-	cpuid_policy(v, (u32)v->gpr[VREG_RAX], (u32)v->gpr[VREG_RCX], &r);
+	if (m->fix)
+		cpuid_fix(leaf, subleaf, virt->get(v, VREG_CR4), v->id, &r);
 	v->gpr[VREG_RAX] = r.eax;
 	v->gpr[VREG_RBX] = r.ebx;
 	v->gpr[VREG_RCX] = r.ecx;

@@ -11,62 +11,62 @@
 /* One row an exit reason: what handles it, which instruction it was. */
 struct exit_row {
 	enum verdict (*handle)(struct vcpu *v);
-	u32 insn_op;		/* INSN_OP_..., 0: not one encoding */
+	u32 insn_op, insn_op2;	/* plain encodings, INSN_OP_...; 0: none */
 };
 
 /* clang-format off */
 static const struct exit_row exit_table[EXIT_REASON_COUNT] = {
 	/*			  handler		instruction */
-	[EXIT_NONE]		= { exit_unhandled,	0 },
-	[EXIT_EXCEPTION]	= { exit_exception,	0 },
-	[EXIT_INTR]		= { exit_host_event,	0 },
-	[EXIT_NMI]		= { exit_host_event,	0 },
-	[EXIT_SMI]		= { exit_host_event,	0 },
-	[EXIT_INIT]		= { exit_unhandled,	0 },
-	[EXIT_SIPI]		= { exit_unhandled,	0 },
-	[EXIT_INTR_WINDOW]	= { exit_window,	0 },
-	[EXIT_NMI_WINDOW]	= { exit_window,	0 },
-	[EXIT_SHUTDOWN]		= { exit_shutdown,	0 },
-	[EXIT_TASK_SWITCH]	= { exit_task_switch,	0 },
-	[EXIT_CPUID]		= { exit_cpuid,		INSN_OP_CPUID },
-	[EXIT_HLT]		= { exit_hlt,		INSN_OP_HLT },
-	[EXIT_INVD]		= { exit_skip,		INSN_OP_INVD },
-	[EXIT_WBINVD]		= { exit_skip,		INSN_OP_WBINVD },
-	[EXIT_INVLPG]		= { exit_invlpg,	0 },
-	[EXIT_INVPCID]		= { exit_ud,		0 },
-	[EXIT_RDPMC]		= { exit_gp,		INSN_OP_RDPMC },
-	[EXIT_RDTSC]		= { exit_rdtsc,		INSN_OP_RDTSC },
-	[EXIT_RDTSCP]		= { exit_rdtscp,	INSN_OP_RDTSCP },
-	[EXIT_RDPRU]		= { exit_ud,		0 },
-	[EXIT_RSM]		= { exit_ud,		INSN_OP_RSM },
-	[EXIT_HYPERCALL]	= { exit_hypercall,	0 },
-	[EXIT_VIRT_INSN]	= { exit_ud,		0 },
-	[EXIT_CR]		= { exit_cr,		0 },
-	[EXIT_DR]		= { exit_dr,		0 },
-	[EXIT_IO]		= { exit_io,		0 },
-	[EXIT_MSR]		= { exit_msr,		0 },
-	[EXIT_DESC]		= { exit_unhandled,	0 },
-	[EXIT_PUSHF]		= { exit_unhandled,	0 },
-	[EXIT_POPF]		= { exit_unhandled,	0 },
-	[EXIT_IRET]		= { exit_unhandled,	0 },
-	[EXIT_SWINT]		= { exit_unhandled,	0 },
-	[EXIT_ICEBP]		= { exit_icebp,		0 },
-	[EXIT_MWAIT]		= { exit_ud,		INSN_OP_MWAIT },
-	[EXIT_MONITOR]		= { exit_ud,		INSN_OP_MONITOR },
-	[EXIT_MTF]		= { exit_unhandled,	0 },
-	[EXIT_PAUSE]		= { exit_skip,		0 },
-	[EXIT_XSETBV]		= { exit_xsetbv,	INSN_OP_XSETBV },
-	[EXIT_RDRAND]		= { exit_unhandled,	0 },
-	[EXIT_RDSEED]		= { exit_unhandled,	0 },
-	[EXIT_XSAVES]		= { exit_ud,		0 },
-	[EXIT_VMFUNC]		= { exit_ud,		0 },
-	[EXIT_NPF]		= { exit_npf,		0 },
-	[EXIT_NPT_MISCONFIG]	= { exit_unhandled,	0 },
-	[EXIT_PREEMPT_TIMER]	= { exit_host_event,	0 },
-	[EXIT_FERR]		= { exit_unhandled,	0 },
-	[EXIT_EFER_WRITE]	= { exit_unhandled,	0 },
-	[EXIT_ENTRY_FAIL]	= { exit_entry_fail,	0 },
-	[EXIT_UNKNOWN]		= { exit_unhandled,	0 },
+	[EXIT_NONE]		= { exit_unhandled,	0, 0 },
+	[EXIT_EXCEPTION]	= { exit_exception,	0, 0 },
+	[EXIT_INTR]		= { exit_host_event,	0, 0 },
+	[EXIT_NMI]		= { exit_host_event,	0, 0 },
+	[EXIT_SMI]		= { exit_host_event,	0, 0 },
+	[EXIT_INIT]		= { exit_unhandled,	0, 0 },
+	[EXIT_SIPI]		= { exit_unhandled,	0, 0 },
+	[EXIT_INTR_WINDOW]	= { exit_window,	0, 0 },
+	[EXIT_NMI_WINDOW]	= { exit_window,	0, 0 },
+	[EXIT_SHUTDOWN]		= { exit_shutdown,	0, 0 },
+	[EXIT_TASK_SWITCH]	= { exit_task_switch,	0, 0 },
+	[EXIT_CPUID]		= { exit_cpuid,		INSN_OP_CPUID, 0 },
+	[EXIT_HLT]		= { exit_hlt,		INSN_OP_HLT, 0 },
+	[EXIT_INVD]		= { exit_skip,		INSN_OP_INVD, 0 },
+	[EXIT_WBINVD]		= { exit_skip,		INSN_OP_WBINVD, 0 },
+	[EXIT_INVLPG]		= { exit_invlpg,	0, 0 },
+	[EXIT_INVPCID]		= { exit_ud,		0, 0 },
+	[EXIT_RDPMC]		= { exit_gp,		INSN_OP_RDPMC, 0 },
+	[EXIT_RDTSC]		= { exit_rdtsc,		INSN_OP_RDTSC, 0 },
+	[EXIT_RDTSCP]		= { exit_rdtscp,	INSN_OP_RDTSCP, 0 },
+	[EXIT_RDPRU]		= { exit_ud,		0, 0 },
+	[EXIT_RSM]		= { exit_ud,		INSN_OP_RSM, 0 },
+	[EXIT_HYPERCALL]	= { exit_hypercall,	INSN_OP_VMMCALL, INSN_OP_VMCALL },
+	[EXIT_VIRT_INSN]	= { exit_ud,		0, 0 },
+	[EXIT_CR]		= { exit_cr,		0, 0 },
+	[EXIT_DR]		= { exit_dr,		0, 0 },
+	[EXIT_IO]		= { exit_io,		0, 0 },
+	[EXIT_MSR]		= { exit_msr,		INSN_OP_RDMSR, INSN_OP_WRMSR },
+	[EXIT_DESC]		= { exit_unhandled,	0, 0 },
+	[EXIT_PUSHF]		= { exit_unhandled,	0, 0 },
+	[EXIT_POPF]		= { exit_unhandled,	0, 0 },
+	[EXIT_IRET]		= { exit_unhandled,	0, 0 },
+	[EXIT_SWINT]		= { exit_unhandled,	0, 0 },
+	[EXIT_ICEBP]		= { exit_icebp,		0, 0 },
+	[EXIT_MWAIT]		= { exit_ud,		INSN_OP_MWAIT, 0 },
+	[EXIT_MONITOR]		= { exit_ud,		INSN_OP_MONITOR, 0 },
+	[EXIT_MTF]		= { exit_unhandled,	0, 0 },
+	[EXIT_PAUSE]		= { exit_skip,		0, 0 },
+	[EXIT_XSETBV]		= { exit_xsetbv,	INSN_OP_XSETBV, 0 },
+	[EXIT_RDRAND]		= { exit_unhandled,	0, 0 },
+	[EXIT_RDSEED]		= { exit_unhandled,	0, 0 },
+	[EXIT_XSAVES]		= { exit_ud,		0, 0 },
+	[EXIT_VMFUNC]		= { exit_ud,		0, 0 },
+	[EXIT_NPF]		= { exit_npf,		0, 0 },
+	[EXIT_NPT_MISCONFIG]	= { exit_unhandled,	0, 0 },
+	[EXIT_PREEMPT_TIMER]	= { exit_host_event,	0, 0 },
+	[EXIT_FERR]		= { exit_unhandled,	0, 0 },
+	[EXIT_EFER_WRITE]	= { exit_unhandled,	0, 0 },
+	[EXIT_ENTRY_FAIL]	= { exit_entry_fail,	0, 0 },
+	[EXIT_UNKNOWN]		= { exit_unhandled,	0, 0 },
 };
 /* clang-format on */
 
@@ -88,7 +88,9 @@ int vcpu_advance(struct vcpu *v)
 	u64 rip;
 
 	if (!len) {
-		len = vcpu_insn_len(v, exit_table[v->exit.reason].insn_op);
+		const struct exit_row *row = &exit_table[v->exit.reason];
+
+		len = vcpu_insn_len(v, row->insn_op, row->insn_op2);
 		if (len <= 0)
 			return -EFAULT;
 	}
@@ -133,7 +135,7 @@ static void trace_exit(struct vcpu *v)
 	e->reason = v->exit.reason;
 }
 
-static void enter_once(struct vcpu *v)
+static __always_inline void enter_once(struct vcpu *v)
 {
 	if (unlikely(events_waiting(&v->events) || v->windows))
 		deliver_events(v);
@@ -151,6 +153,7 @@ enum exit_reason vcpu_step(struct vcpu *v)
 
 	vcpu_load(v);
 	this_cpu()->current = v;
+	v->code.linear = ~0ULL;
 	enter_once(v);
 	this_cpu()->current = NULL;
 	irq_restore(flags);
@@ -165,6 +168,7 @@ enum stop_reason vcpu_run(struct vcpu *v)
 
 	vcpu_load(v);
 	this_cpu()->current = v;
+	v->code.linear = ~0ULL;		/* memory may have changed since */
 	v->stop = STOP_NONE;
 	do {
 		enter_once(v);

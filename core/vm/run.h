@@ -19,10 +19,23 @@ struct run_policy {
 extern struct run_policy run_policy;
 
 /*
- * Length of the instruction at RIP, decoded; op as for insn_len() (0: any).
- * 1..15, -EFAULT (not readable), -EINVAL (not that instruction).
+ * Length of the instruction at RIP, decoded.  op and op2: plain encodings that
+ * are likely (INSN_OP_..., 0: none); anything else is decoded as well.
+ * 1..15, -EFAULT (not readable), -EINVAL (no instruction).
  */
-int vcpu_insn_len(struct vcpu *v, u32 op);
+int vcpu_insn_len(struct vcpu *v, u32 op, u32 op2);
+
+/* The plain encoding op at code (three bytes readable): its length, else 0. */
+static inline int insn_len_plain(const u8 *code, u32 op)
+{
+	u32 bytes = (u32)code[0] << 16 | (u32)code[1] << 8 | code[2];
+
+	if (op > 0xffff)
+		return bytes == op ? 3 : 0;
+	if (op > 0xff)
+		return bytes >> 8 == op ? 2 : 0;
+	return op && code[0] == op ? 1 : 0;
+}
 
 /*
  * The instruction is done and rip is the next one: ends the interrupt shadow,

@@ -44,6 +44,18 @@ struct exit_trace {
 	u16 reason;
 };
 
+/*
+ * Where the guest's code page is in host memory.  As long as CR3 and the
+ * entries that led there are the same, so is the translation.
+ */
+struct code_page {
+	u64 linear;		/* page address; ~0: nothing cached */
+	u64 cr3;
+	const u64 *entry[4];	/* fewer levels: the last one repeated */
+	u64 value[4];
+	const u8 *host;
+};
+
 struct vcpu {
 	/* Offsets used by entry.S: core/x86/asm_offsets.c. */
 	u64 gpr[16];		/* ModRM order; gpr[4] is RSP */
@@ -65,6 +77,7 @@ struct vcpu {
 	u64 dr[4];
 	void *xsave;		/* XSAVE area, 64-byte aligned; valid when not loaded */
 	bool loaded;
+	struct code_page code;
 	u32 trace_pos;
 	struct exit_trace trace[EXIT_TRACE];	/* ring of the newest exits */
 	char why[128];		/* with STOP_ERROR, STOP_UNHANDLED */
