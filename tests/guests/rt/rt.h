@@ -146,7 +146,7 @@ enum {
 extern u64 rt_gdt[GDT_ENTRIES];
 extern u8 rt_idt[];
 #ifdef __x86_64__
-extern u64 rt_pml4[512];
+extern volatile u64 rt_pml4[512];
 struct rt_tss {
 	u32 rsvd0;
 	u64 rsp[3];
