@@ -5,7 +5,7 @@
  * struct ap_boot there, and starts one CPU at a time.  Position independent
  * until 64-bit mode; runs on the boot page tables until it is in the image.
  */
-#include "boot/layout.h"
+#include "core/x86/segments.h"
 #include "core/x86/ap_boot.h"
 
 #define REL(x)	((x) - ap_trampoline_start)

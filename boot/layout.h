@@ -7,9 +7,5 @@
 #define IMAGE_MAX	0x400000	/* with bss */
 #define BOOT_STACK_SIZE	32768
 
-#define SEL_CODE64	0x08
-#define SEL_DATA	0x10
-#define SEL_TSS		0x18
-#define SEL_CODE32	0x28		/* boot and AP start only */
 
 #endif

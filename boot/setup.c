@@ -21,7 +21,7 @@
 #include "core/x86/time.h"
 #include "core/x86/trap.h"
 
-#include "boot/layout.h"
+
 
 extern u8 image_start[], image_end[], boot_stack_top[];
 

@@ -5,6 +5,7 @@
  * 4 GiB mapped one to one.  hostmap replaces these tables soon.
  */
 #include "boot/layout.h"
+#include "core/x86/segments.h"
 
 	.section .boot.text, "ax"
 	.code32

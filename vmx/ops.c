@@ -10,7 +10,7 @@
 #include "core/x86/regs.h"
 #include "vmx/insn.h"
 
-#include "boot/layout.h"
+#include "core/x86/segments.h"
 
 /* Entries between two looks at the TSC while a deadline is armed. */
 #define REARM_INTERVAL	64

@@ -15,7 +15,7 @@ void (*panic_dump_exits)(void);
 extern const u32 symtab_count;
 extern const struct symbol { u32 addr, name; } symtab[];
 extern const char symtab_names[];
-extern const u8 text_start[], text_end[], data_start[], image_end[], boot_stack_guard[];
+extern const u8 text_start[], text_end[], boot_stack_guard[];
 
 static const char *const exc_name[32] = {
 	"#DE divide error", "#DB debug", "NMI", "#BP breakpoint", "#OF overflow",
@@ -128,11 +128,11 @@ static bool is_stack_overflow(const struct trap_frame *f)
 {
 	const struct percpu *p = this_cpu();
 	u64 cr2 = read_cr2();
-	u64 size = p->id ? CPU_STACK_SIZE : 32768;
+	u64 guard = p->id ? p->stack_top - CPU_STACK_SIZE - PAGE_SIZE : (u64)boot_stack_guard;
 
 	if (f->vector != VEC_DF && f->vector != VEC_PF)
 		return false;
-	return cr2 < p->stack_top - size && cr2 >= p->stack_top - size - PAGE_SIZE;
+	return cr2 - guard < PAGE_SIZE;
 }
 
 void panic_trap(struct trap_frame *f)

@@ -5,7 +5,7 @@
 #include "core/x86/msr.h"
 #include "core/x86/trap.h"
 
-#include "boot/layout.h"
+#include "core/x86/segments.h"
 
 struct percpu *percpu_table[MAX_CPUS];
 u32 cpu_count = 1;

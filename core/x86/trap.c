@@ -8,7 +8,7 @@
 #include "core/x86/percpu.h"
 #include "core/x86/regs.h"
 
-#include "boot/layout.h"
+#include "core/x86/segments.h"
 
 /* APM2 4.8.4, SDM3 6.14.1: 64-bit interrupt gate. */
 struct idt_gate {

@@ -52,8 +52,10 @@ TEST(selftest, hang_other_cpu, .ref = "abandoned by an NMI", .needs = NEED_SMP,
 
 TEST(selftest, wild_pointer, .ref = "panic", .flags = TEST_OFF)
 {
+	volatile u64 *volatile wild = (u64 *)0x10;
+
 	t->checks++;
-	*(volatile u64 *)0x10 = 1;
+	*wild = 1;
 }
 
 TEST(selftest, write_to_code, .ref = "panic: W^X", .flags = TEST_OFF)
