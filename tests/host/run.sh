@@ -112,6 +112,9 @@ check "JUnit says that a run is incomplete" grep -q '<error message="no end line
 
 expect "several reports: a table and the worst code" 2 '^crash.log *incomplete ' \
 	"$tool" report at/pass at/fail at/crash
+expect "measurements as a table" 1 '^pass.log *l1_cpuid *380 *391 *402  instructions' \
+	"$tool" report --bench bench.json at/pass at/fail
+check "measurements as JSON" grep -q '"l1_cpuid"' bench.json
 expect "report of nothing" 2 'there is no serial.log' "$tool" report at/none
 expect "attach does not destroy the log it reads" 2 'use: nestbed report' \
 	"$tool" attach at/pass/serial.log --out at/pass
@@ -258,6 +261,7 @@ FAKE_MODE=off
 	--guest "image.elf:mem=64M,cpus=2 one, two" --guest image.elf --out 'sp ace,d' > out 2>&1
 check "QEMU: processors and memory" sh -c 'grep -A1 -x -e -smp args | grep -qx 3 &&
 	grep -A1 -x -e -m args | grep -qx 6144'
+check "QEMU: no instruction counting unless asked for" sh -c '! grep -x -e -icount args'
 check "QEMU: the command line" sh -c 'grep -A1 -x -e -append args | grep -qx "tests=a b"'
 check "QEMU: guests with options and arguments" \
 	grep -qx 'image.elf:mem=64M,,cpus=2 one,, two,image.elf' args

@@ -259,6 +259,29 @@ static void test_table_and_index_over_machines(void **state)
 	assert_non_null(strstr(out.s, "<two>    fail             0      8"));
 }
 
+static void test_measurements_of_several_machines(void **state)
+{
+	struct bench_row rows[] = {
+		{ (char *)"a", { (char *)"l1_cpuid", 1, 2, 3, (char *)"cycles" } },
+		{ (char *)"a", { (char *)"l1_cpuid", 7, 8, 9, (char *)"cycles" } },
+		{ (char *)"b", { (char *)"ipi", 4, 5, 18446744073709551615ULL, (char *)"us" } },
+	};
+	cJSON *root;
+
+	load("", NULL);
+	report_bench_json(rows, 3, &out);
+	root = cJSON_Parse(out.s);
+	assert_int_equal(cJSON_GetArraySize(root), 2);
+	assert_int_equal(cJSON_GetObjectItem(cJSON_GetObjectItem(cJSON_GetObjectItem(root, "a"),
+						"l1_cpuid"), "median")->valueint, 2);
+	assert_non_null(strstr(out.s, "18446744073709551615"));
+	cJSON_Delete(root);
+	sb_free(&out);
+	report_bench_table(rows, 3, &out);
+	assert_non_null(strstr(out.s, "l1_cpuid                      1            2            3  "
+				      "cycles\n"));
+}
+
 static int teardown(void **state)
 {
 	model_free(&m);
@@ -281,6 +304,7 @@ int main(void)
 		cmocka_unit_test(test_excerpts_leave_out_the_middle),
 		cmocka_unit_test(test_summary_names_what_failed),
 		cmocka_unit_test(test_table_and_index_over_machines),
+		cmocka_unit_test(test_measurements_of_several_machines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, teardown);

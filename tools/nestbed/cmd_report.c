@@ -11,10 +11,12 @@
 
 static void report_help(FILE *f)
 {
-	fputs("usage: nestbed report DIR...\n"
+	fputs("usage: nestbed report [--bench FILE] DIR...\n"
 	      "\n"
 	      "Makes the report files of each DIR again from its serial.log (and from what\n"
 	      "report.json says about the run itself).  Several DIRs give a table.\n"
+	      "\n"
+	      "  --bench FILE       print all measurements as a table, write them to FILE as JSON\n"
 	      "\n"
 	      "Exit code: that of the worst run.\n", f);
 }
@@ -63,7 +65,53 @@ static int load_log(const char *dir, struct run_model *m)
 	return err;
 }
 
-static void report_one(const char *dir, struct run_row *row, bool summary)
+/* The measurements of all runs. */
+struct benches {
+	struct bench_row *row;
+	size_t n;
+};
+
+static void take_benches(struct benches *all, const struct run_model *m, const struct run_facts *f)
+{
+	all->row = xrealloc(all->row, all->n + m->nbench, sizeof(*all->row));
+	for (size_t i = 0; i < m->nbench; i++) {
+		struct bench_row *row = &all->row[all->n++];
+
+		row->machine = xstrdup(facts_machine(f));
+		row->bench = m->bench[i];
+		row->bench.name = xstrdup(m->bench[i].name);
+		row->bench.unit = xstrdup(m->bench[i].unit);
+	}
+}
+
+static void free_benches(struct benches *all)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		free(all->row[i].machine);
+		free(all->row[i].bench.name);
+		free(all->row[i].bench.unit);
+	}
+	free(all->row);
+}
+
+/* 0 or -errno, after a message. */
+static int write_benches(const char *path, const struct benches *all)
+{
+	struct strbuf table = { 0 }, json = { 0 };
+	int err;
+
+	report_bench_table(all->row, all->n, &table);
+	fputs(sb_str(&table), stdout);
+	report_bench_json(all->row, all->n, &json);
+	err = write_file(path, json.s, json.len);
+	if (err)
+		fprintf(stderr, "nestbed: %s: %s\n", path, strerror(-err));
+	sb_free(&table);
+	sb_free(&json);
+	return err;
+}
+
+static void report_one(const char *dir, struct run_row *row, bool summary, struct benches *benches)
 {
 	struct run_model m;
 	struct run_facts f;
@@ -78,44 +126,57 @@ static void report_one(const char *dir, struct run_row *row, bool summary)
 	if (summary)
 		outdir_summary(dir, &m, &f);
 	row_fill(row, dir, &m, &f);
+	take_benches(benches, &m, &f);
 	facts_free(&f);
 	model_free(&m);
 }
 
-int cmd_report(int argc, char **argv)
+static enum verdict report_all(char **dir, size_t n, const char *bench_path)
 {
-	static const struct option options[] = {
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
+	struct run_row *row = xcalloc(n, sizeof(*row));
+	struct benches benches = { 0 };
 	struct strbuf table = { 0 };
-	struct run_row *row;
 	enum verdict worst;
-	size_t n;
-	int c;
 
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		if (c != 'h')
-			return EXIT_USAGE;
-		report_help(stdout);
-		return 0;
-	}
-	if (optind == argc) {
-		report_help(stderr);
-		return EXIT_USAGE;
-	}
-	n = (size_t)(argc - optind);
-	row = xcalloc(n, sizeof(*row));
 	for (size_t i = 0; i < n; i++)
-		report_one(argv[optind + (int)i], &row[i], n == 1);
+		report_one(dir[i], &row[i], n == 1, &benches);
 	worst = rows_worst(row, n);
 	if (n > 1) {
 		report_table(row, n, &table);
 		printf("%snestbed: %s\n", sb_str(&table), verdict_name(worst));
 		sb_free(&table);
 	}
+	if (bench_path && write_benches(bench_path, &benches))
+		worst = VERDICT_INCOMPLETE;
+	free_benches(&benches);
 	for (size_t i = 0; i < n; i++)
 		row_free(&row[i]);
 	free(row);
-	return (int)worst;
+	return worst;
+}
+
+int cmd_report(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "bench", required_argument, NULL, 'b' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *bench_path = NULL;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		if (c == 'h') {
+			report_help(stdout);
+			return 0;
+		}
+		if (c != 'b')
+			return EXIT_USAGE;
+		bench_path = optarg;
+	}
+	if (optind == argc) {
+		report_help(stderr);
+		return EXIT_USAGE;
+	}
+	return (int)report_all(argv + optind, (size_t)(argc - optind), bench_path);
 }

@@ -26,6 +26,7 @@ struct run_options {
 	u64 cpus;		/* 0: the machine's default */
 	u64 mem_mib;
 	bool uefi;
+	bool icount;
 	double timeout;		/* negative: the machine's default */
 	double silence;
 	const char *out;
@@ -33,7 +34,7 @@ struct run_options {
 	bool verbose;
 };
 
-enum { OPT_ON = 256, OPT_ISO, OPT_KERNEL, OPT_CPUS, OPT_MEM, OPT_UEFI, OPT_APPEND, OPT_GUEST,
+enum { OPT_ON = 256, OPT_ISO, OPT_KERNEL, OPT_CPUS, OPT_MEM, OPT_UEFI, OPT_ICOUNT, OPT_APPEND, OPT_GUEST,
        OPT_TIMEOUT, OPT_SILENCE, OPT_OUT, OPT_QUIET, OPT_VERBOSE, OPT_HELP };
 
 static const struct option long_options[] = {
@@ -43,6 +44,7 @@ static const struct option long_options[] = {
 	{ "cpus", required_argument, NULL, OPT_CPUS },
 	{ "mem", required_argument, NULL, OPT_MEM },
 	{ "uefi", no_argument, NULL, OPT_UEFI },
+	{ "icount", no_argument, NULL, OPT_ICOUNT },
 	{ "append", required_argument, NULL, OPT_APPEND },
 	{ "guest", required_argument, NULL, OPT_GUEST },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
@@ -67,6 +69,7 @@ static void run_help(FILE *f)
 	      "  --cpus N           processors (default 2 on QEMU, 1 on Bochs)\n"
 	      "  --mem SIZE         memory, like 512M or 6G (default 512M)\n"
 	      "  --uefi             boot through UEFI firmware\n"
+	      "  --icount           QEMU: time counts instructions, so that runs repeat exactly\n"
 	      "  --append STR       command line for nestbed, e.g. 'tests=svm.* seed=7'\n"
 	      "  --guest SPEC       run a guest: FILE[:key=value,...][ ARGS]; may be repeated\n"
 	      "  --timeout S        stop after S seconds (default 300, Bochs 600)\n"
@@ -129,6 +132,9 @@ static int take_option(struct run_options *o, int c, const char *arg)
 		return arg_mem("mem", arg, &o->mem_mib);
 	case OPT_UEFI:
 		o->uefi = true;
+		return 0;
+	case OPT_ICOUNT:
+		o->icount = true;
 		return 0;
 	case OPT_APPEND:
 		o->media.append = arg;
@@ -220,6 +226,7 @@ static int prepare(struct one_run *run, const struct run_options *o)
 		run->spec.cpus = o->cpus ? (unsigned int)o->cpus : m->cpus;
 		run->spec.mem_mib = o->mem_mib;
 		run->spec.uefi = o->uefi;
+		run->spec.icount = o->icount;
 		argv_add(&run->argv, program);
 		err = make_dirs(run->spec.work);
 		if (!err)

@@ -11,6 +11,7 @@ struct boot_spec {
 	unsigned int cpus;
 	u64 mem_mib;
 	bool uefi;
+	bool icount;		/* time counts instructions (QEMU; Bochs always does) */
 	char *work;		/* directory for what the emulator needs, exists */
 	char *iso;		/* or NULL */
 	char *kernel;		/* multiboot ELF, or NULL */

@@ -79,6 +79,11 @@ int qemu_prepare(const struct machine *m, const struct boot_spec *spec, struct a
 		argv_add(argv, fixed[i]);
 	argv_add(argv, "-accel");
 	argv_add(argv, m->accel);
+	if (spec->icount) {
+		/* sleep=off: idle time passes at once. */
+		argv_add(argv, "-icount");
+		argv_add(argv, "shift=0,sleep=off");
+	}
 	argv_add(argv, "-cpu");
 	argv_add(argv, m->cpu);
 	argv_add(argv, "-m");

@@ -75,6 +75,16 @@ struct run_row {
 	double seconds;
 };
 void report_index(const struct run_row *row, size_t n, struct strbuf *out);
+/*
+ * The measurements of several runs: a JSON object by machine and name, and a
+ * table for people.
+ */
+struct bench_row {
+	char *machine;
+	struct bench bench;
+};
+void report_bench_json(const struct bench_row *row, size_t n, struct strbuf *out);
+void report_bench_table(const struct bench_row *row, size_t n, struct strbuf *out);
 void report_table(const struct run_row *row, size_t n, struct strbuf *out);
 
 #endif

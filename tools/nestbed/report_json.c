@@ -44,7 +44,7 @@ static void add_inventory(cJSON *root, const struct run_model *m)
 	cJSON *info = cJSON_AddArrayToObject(root, "info");
 
 	for (size_t i = 0; i < m->nbegin; i++) {
-		if (!cJSON_HasObjectItem(begin, m->begin[i].name))
+		if (!cJSON_GetObjectItemCaseSensitive(begin, m->begin[i].name))
 			add_text(begin, m->begin[i].name, m->begin[i].text);
 	}
 	for (size_t i = 0; i < m->ninfo; i++) {
@@ -84,22 +84,26 @@ static void add_tests(cJSON *root, const struct run_model *m)
 	}
 }
 
+/* The first one of a name counts: JSON keys are unique. */
+static void add_measurement(cJSON *to, const struct bench *b)
+{
+	cJSON *o;
+
+	if (cJSON_GetObjectItemCaseSensitive(to, b->name))
+		return;
+	o = cJSON_AddObjectToObject(to, b->name);
+	add_u64(o, "min", b->min);
+	add_u64(o, "median", b->median);
+	add_u64(o, "max", b->max);
+	add_text(o, "unit", b->unit);
+}
+
 static void add_bench(cJSON *root, const struct run_model *m)
 {
 	cJSON *bench = cJSON_AddObjectToObject(root, "bench");
 
-	for (size_t i = 0; i < m->nbench; i++) {
-		const struct bench *b = &m->bench[i];
-		cJSON *o;
-
-		if (cJSON_HasObjectItem(bench, b->name))
-			continue;
-		o = cJSON_AddObjectToObject(bench, b->name);
-		add_u64(o, "min", b->min);
-		add_u64(o, "median", b->median);
-		add_u64(o, "max", b->max);
-		add_text(o, "unit", b->unit);
-	}
+	for (size_t i = 0; i < m->nbench; i++)
+		add_measurement(bench, &m->bench[i]);
 }
 
 static void add_messages(cJSON *root, const char *key, const struct messages *list)
@@ -110,12 +114,35 @@ static void add_messages(cJSON *root, const char *key, const struct messages *li
 		cJSON_AddItemToArray(a, cJSON_CreateString(list->text[i]));
 }
 
+static void print_json(cJSON *root, struct strbuf *out)
+{
+	char *text = cJSON_Print(root);
+
+	sb_puts(out, text ? text : "{}");
+	sb_puts(out, "\n");
+	cJSON_free(text);
+	cJSON_Delete(root);
+}
+
+void report_bench_json(const struct bench_row *row, size_t n, struct strbuf *out)
+{
+	cJSON *root = cJSON_CreateObject();
+
+	for (size_t i = 0; i < n; i++) {
+		cJSON *machine = cJSON_GetObjectItemCaseSensitive(root, row[i].machine);
+
+		if (!machine)
+			machine = cJSON_AddObjectToObject(root, row[i].machine);
+		add_measurement(machine, &row[i].bench);
+	}
+	print_json(root, out);
+}
+
 void report_json(const struct report *r, struct strbuf *out)
 {
 	const struct run_model *m = r->m;
 	cJSON *root = cJSON_CreateObject();
 	cJSON *stats;
-	char *text;
 
 	add_text(root, "format", "nestbed-report-1");
 	add_text(root, "machine", facts_machine(r->f));
@@ -132,11 +159,7 @@ void report_json(const struct report *r, struct strbuf *out)
 	add_u64(stats, "blocks", m->stats_good);
 	add_u64(stats, "damaged", m->stats_damaged);
 	add_u64(stats, "lines", m->stats.lines);
-	text = cJSON_Print(root);
-	sb_puts(out, text ? text : "{}");
-	sb_puts(out, "\n");
-	cJSON_free(text);
-	cJSON_Delete(root);
+	print_json(root, out);
 }
 
 static char *take_text(const cJSON *o, const char *key)

@@ -211,6 +211,19 @@ void report_summary(const struct report *r, const char *dir, struct strbuf *out)
 	sb_printf(out, "\n  report: %s/index.html\n", dir);
 }
 
+void report_bench_table(const struct bench_row *row, size_t n, struct strbuf *out)
+{
+	sb_printf(out, "%-12s %-18s %12s %12s %12s  %s\n", "machine", "measurement", "min",
+		  "median", "max", "unit");
+	for (size_t i = 0; i < n; i++) {
+		const struct bench *b = &row[i].bench;
+
+		sb_printf(out, "%-12s %-18s %12llu %12llu %12llu  %s\n", row[i].machine, b->name,
+			  (unsigned long long)b->min, (unsigned long long)b->median,
+			  (unsigned long long)b->max, b->unit);
+	}
+}
+
 void report_table(const struct run_row *row, size_t n, struct strbuf *out)
 {
 	size_t width = 7;
