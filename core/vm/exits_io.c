@@ -91,12 +91,13 @@ static int string_element(struct vcpu *v, const struct exit_io *io, const struct
 static enum verdict string_io(struct vcpu *v, const struct exit_io *io)
 {
 	enum bus_result r = BUS_OK;
+	u64 batch = v->rflags & RFLAGS_TF ? 1 : REP_BATCH;
 	struct event fault;
 	struct string_io s;
 	u64 n = 0;
 
 	string_setup(v, io, &s);
-	while (s.left && n++ < REP_BATCH) {
+	while (s.left && n++ < batch) {
 		if (string_element(v, io, &s, &r, &fault))
 			return vcpu_inject(v, fault);
 		add_index(v, s.index, s.step, s.mask);
@@ -106,7 +107,15 @@ static enum verdict string_io(struct vcpu *v, const struct exit_io *io)
 		if (r == BUS_DONE)
 			break;
 	}
-	return io_done(v, r, s.left ? VERDICT_RESUME : VERDICT_ADVANCE);
+	if (!s.left)
+		return io_done(v, r, VERDICT_ADVANCE);
+	/* APM2 13.1.4: single-stepping traps after each iteration of REP. */
+	if (v->rflags & RFLAGS_TF) {
+		fault = event_exception(VEC_DB);
+		fault.payload = DR6_BS;
+		vcpu_queue_exception(v, fault);
+	}
+	return io_done(v, r, VERDICT_RESUME);
 }
 
 enum verdict exit_io(struct vcpu *v)

@@ -51,9 +51,14 @@ static void check_cr0_illegal(void)
 	};
 
 	for (unsigned int i = 0; i < ARRAY_LEN(rows); i++) {
-		/* Without PE the bare emulator would be lost. */
-		if (rt.tcg && rows[i].clear == CR0_PE)
+		/*
+		 * Taken as it is, the first loses the bare emulator, the second
+		 * makes the next VMRUN fail (APM2 15.5.1).
+		 */
+		if (rt.tcg && rows[i].set < 1ul << 32) {
+			rt_note(rows[i].name);
 			continue;
+		}
 		rt_known(rt.tcg, try_cr0((cr0 | rows[i].set) & ~rows[i].clear) == VEC_GP,
 			 rows[i].name, TCG_CR0);
 		rt_known(rt.tcg, read_cr0() == cr0, "a refused CR0 is not written", TCG_CR0);
