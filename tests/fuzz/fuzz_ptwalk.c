@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/mm/pt_fast.h"
 #include "core/mm/pt_walk.h"
 #include "core/x86/regs.h"
 
@@ -113,25 +112,6 @@ static void walk_ept(const struct header *h, struct memory *m)
 	check_result(ret, res.gpa, h->va, res.page_size, true);
 }
 
-/* What the fast walk answers must be what the full one says. */
-static void walk_fast(const struct header *h, struct memory *m)
-{
-	struct pt_walk_env env = {
-		.cr0 = CR0_PE | CR0_PG | CR0_WP, .cr3 = h->cr3, .cr4 = CR4_PAE,
-		.efer = EFER_LMA | EFER_NXE, .maxphyaddr = 46, .page1g = true,
-		.mem = { read_mem, NULL, m },
-	};
-	struct pt_walk_result res;
-	u64 gpa = pt_walk_fast(&m->slots, h->cr3, h->va, PTE_P | PTE_U,
-			       PT_FAST_DENY_FETCH);
-	int ret;
-
-	m->reads = 0;
-	ret = pt_walk(&env, h->va, PTA_EXEC | PTA_USER, &res);
-	if ((gpa == PT_FAST_MISS) != (ret != 0) || (!ret && gpa != res.gpa))
-		abort();
-}
-
 static void write_entries(const struct header *h, struct memory *m,
 			  const uint8_t *data, size_t size)
 {
@@ -167,7 +147,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (gmem_add(&m.slots, h.flags & 64 ? PAGE_SIZE : 0, PAGES * PAGE_SIZE,
 		     m.mem, 0, 0))
 		abort();
-	walk_fast(&h, &m);
 	m.reads = 0;
 	walk(&h, &m);
 	walk_ept(&h, &m);
