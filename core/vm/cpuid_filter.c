@@ -88,8 +88,8 @@ static void hypervisor_leaf(u32 leaf, struct cpuid_regs *r)
 		return;
 	r->eax = HYPERVISOR_LEAF;
 	memcpy(&r->ebx, HYPERVISOR_SIGNATURE, 4);
-	memcpy(&r->ecx, HYPERVISOR_SIGNATURE + 4, 4);
-	memcpy(&r->edx, HYPERVISOR_SIGNATURE + 8, 4);
+	memcpy(&r->ecx, &HYPERVISOR_SIGNATURE[4], 4);
+	memcpy(&r->edx, &HYPERVISOR_SIGNATURE[8], 4);
 }
 
 void cpuid_fix(u32 leaf, u32 subleaf, u64 cr4, u32 id, struct cpuid_regs *r)
