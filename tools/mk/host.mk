@@ -49,3 +49,8 @@ fuzz: fuzz-build
 .PHONY: unit fuzz fuzz-build
 .SECONDARY:
 -include $(PURE_HOST:.o=.d) $(UNIT_BINS:%=%.d) $(FUZZ_BINS:%=%.d)
+
+# Names of the unit tests, for tools/check.sh.
+list-unit:
+	@echo $(UNIT_BINS)
+.PHONY: list-unit

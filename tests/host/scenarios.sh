@@ -1,0 +1,116 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The image from outside: what it says when things go wrong on purpose.
+#
+#   sh tests/host/scenarios.sh [BUILD_DIR]
+#
+# Prints "ok N - name" or "not ok N - name" per scenario.
+here=$(cd "$(dirname "$0")" && pwd)
+build=$(cd "${1:-build}" && pwd) || exit 1
+tool=$build/nestbed
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+n=0
+failed=0
+
+result() {
+	n=$((n + 1))
+	if [ "$2" -eq 0 ]; then
+		echo "ok $n - $1"
+	else
+		failed=$((failed + 1))
+		echo "not ok $n - $1"
+		echo "  # $3"
+		tail -n 30 "$tmp/out" | sed 's/^/  # /'
+	fi
+}
+
+# scenario NAME EXIT-CODE TEXT ARGUMENTS...: runs the image directly; TEXT must
+# be on the serial line or in the tool's output
+scenario() {
+	name=$1 want=$2 text=$3
+	shift 3
+	rm -rf "$tmp/run"
+	"$tool" run --quiet --timeout 60 --out "$tmp/run" --kernel "$build/nestbed.elf" "$@" \
+		> "$tmp/out" 2>&1
+	code=$?
+	log=$(find "$tmp/run" -name serial.log | head -1)
+	[ -n "$log" ] && cat "$log" >> "$tmp/out"
+	why=
+	[ $code -eq "$want" ] || why="exit code $code, expected $want;"
+	grep -qE -- "$text" "$tmp/out" || why="$why not said: $text"
+	[ -z "$why" ]
+	result "$name" $? "$why"
+}
+
+selftest() {
+	scenario "selftest.$1: $4" "$2" "$3" --on "${5:-qemu-svm}" --append \
+		"tests=selftest.$1,common.cpuid_exit"
+}
+
+t='^@nestbed test selftest'
+# What goes wrong, and how the report must put it.
+selftest passes 0 "$t.passes pass" "the control"
+selftest fails 1 "$t.fails fail reason=\"line [0-9]+: 1 \+ 1 != 3" "a failed check"
+selftest rows 1 '^  not ok 2 bad "row"' "a failed row"
+selftest checks_nothing 1 "$t.checks_nothing error .*checked nothing" "an empty test"
+selftest hang_guest 1 "$t.hang_guest fail reason=\"timed out: guest hung at rip" "a hung guest"
+selftest hang_hypervisor 1 "$t.hang_hypervisor fail reason=\"timed out: hypervisor hung in .*timer" \
+	"a hang with interrupts on"
+selftest hang_hypervisor_cli 1 \
+	"$t.hang_hypervisor_cli fail reason=\"timed out: hypervisor hung in .*NMI" \
+	"a hang with interrupts off"
+selftest hang_other_cpu 1 "$t.hang_other_cpu fail reason=\"CPU 1" "a hang on the second CPU"
+selftest wild_pointer 2 "$t.wild_pointer error reason=\"panic: #PF .*write.* at 10 in" "a wild write"
+selftest write_to_code 2 "$t.write_to_code error reason=\"panic: #PF" "W^X, writing"
+selftest execute_data 2 "$t.execute_data error reason=\"panic: #PF page fault .execute" "W^X, executing"
+selftest stack_overflow 2 "$t.stack_overflow error reason=\"panic: stack overflow" "the guard page"
+selftest triple_fault 2 "reset" "the machine resets"
+selftest guest_triple_fault 0 "$t.guest_triple_fault pass" "a guest's triple fault"
+selftest forged_pass 1 "^vm0\| @nestbed test selftest.forged_pass pass" "a guest that lies"
+
+# After each hang the next test runs in a fresh machine.
+scenario "tests go on after hangs" 1 "^@nestbed end .*passed=2 failed=3" --on qemu-svm --append \
+	"tests=selftest.hang_guest,selftest.hang_hypervisor*,selftest.passes,common.cpuid_exit"
+
+scenario "unknown test name: near matches, incomplete" 2 "no test is named common.cpuid_exot; did you mean common.cpuid_exit" \
+	--on qemu-svm --append "tests=common.cpuid_exot,common.cpuid_exit"
+scenario "unknown word: warned, goes on" 0 "warning: .*colour" \
+	--on qemu-svm --append "colour=blue tests=common.cpuid_exit"
+scenario "no virtualization: inventory, reason, incomplete" 2 "info virt_reason no SVM: CPUID" \
+	--on qemu-novirt
+scenario "no virtualization, tests that need none" 0 "verdict=pass" \
+	--on qemu-novirt --append "tests=selftest.passes"
+
+# Guests as modules.
+printf 'this is no kernel' > "$tmp/text"
+head -c 3000 "$build/guests/regs64.elf" > "$tmp/truncated"
+cp "$build/guests/regs64.elf" "$tmp/good"
+cp "$build/guests/triple.elf" "$tmp/triple"
+scenario "bad modules are refused by name, the good guest runs" 1 \
+	"^@nestbed test guest.good pass" --on qemu-svm --append "mode=guests" \
+	--guest "$tmp/text" --guest "$tmp/truncated" --guest "$tmp/good"
+grep -q "^@nestbed test guest.text fail reason=\"refused: .*text" "$tmp/out"
+result "a module that is no kernel: refused with the reason" $? "no such line"
+grep -q "^@nestbed test guest.truncated fail reason=\"refused: .*truncated" "$tmp/out"
+result "a truncated ELF: refused with the reason" $? "no such line"
+scenario "a guest that triple faults is named" 1 \
+	"^@nestbed test guest.triple fail reason=\"ended with shutdown" \
+	--on qemu-svm --append "mode=guests" --guest "$tmp/triple"
+scenario "a guest with an expected result" 1 "ended with 0, expected 3" \
+	--on qemu-svm --append "mode=guests" --guest "$tmp/good:expect=3"
+scenario "mem= beyond what is there" 1 "guest.good fail reason=\"refused: mem=" \
+	--on qemu-svm --append "mode=guests" --guest "$tmp/good:mem=64G"
+scenario "an unknown key" 1 "guest.good fail reason=\"refused: .*" \
+	--on qemu-svm --append "mode=guests" --guest "$tmp/good:color=red"
+scenario "guests on Bochs" 0 "^@nestbed test guest.good pass" \
+	--on qemu-svm --append "mode=guests" --guest "$tmp/good"
+
+# A machine without a serial port must still come to its end (by ACPI).
+timeout 60 qemu-system-x86_64 -machine q35 -accel tcg -cpu max,+svm -m 256 -display none \
+	-nodefaults -serial none -vga std -kernel "$build/nestbed.elf" \
+	-append "tests=common.cpuid_exit" > "$tmp/out" 2>&1
+result "no serial port: the run still ends" $? "exit code of QEMU"
+
+echo "1..$n"
+[ $failed -eq 0 ]
