@@ -30,11 +30,13 @@ enum {
 #define FIFO_SIZE	16
 
 /*
- * Reads of LSR before a wait is given up.  A port read takes about 1 us on
- * hardware; a full FIFO at 9600 baud needs 17 ms.
+ * When a wait is given up: after so many reads of LSR (1 us each on hardware;
+ * a full FIFO at 9600 baud needs 17 ms) and so many cycles, some 0.7 s.  An
+ * emulator reads fast, and whoever takes its output may make it wait.
  */
 #define WAIT_READS	100000
-/* So many time-outs in a row, and only one short look per write is spent. */
+#define WAIT_CYCLES	(1ULL << 31)
+/* So many time-outs in a row, and only a short look per write is spent. */
 #define MAX_TIMEOUTS	3
 #define DEAD_READS	16
 
@@ -65,17 +67,23 @@ static void reg_write(const struct uart *u, u32 reg, u8 v)
 		__asm__ volatile("movb %0, (%1)" :: "q"(v), "r"(a) : "memory");
 }
 
-static bool wait_lsr(const struct uart *u, u8 bit, u32 reads)
+static bool wait_lsr(const struct uart *u, u8 bit)
 {
-	while (reads--) {
+	bool dead = u->timeouts >= MAX_TIMEOUTS;
+	u64 start = __builtin_ia32_rdtsc();
+
+	for (u32 reads = 0;; reads++) {
 		u8 lsr = reg_read(u, UART_LSR);
 
 		/* All ones: the device went away; its bits mean nothing. */
 		if (lsr != 0xff && (lsr & bit))
 			return true;
+		if (dead && reads >= DEAD_READS)
+			return false;
+		if (reads >= WAIT_READS && __builtin_ia32_rdtsc() - start > WAIT_CYCLES)
+			return false;
 		__builtin_ia32_pause();
 	}
-	return false;
 }
 
 /*
@@ -110,7 +118,7 @@ static void uart_setup(struct uart *u, u32 baud)
 	if (baud != CONSOLE_BAUD_KEEP) {
 		div = UART_CLOCK_BAUD / baud;
 		/* What the firmware still sends must leave at the old rate. */
-		wait_lsr(u, LSR_TEMT, WAIT_READS);
+		wait_lsr(u, LSR_TEMT);
 		reg_write(u, UART_LCR, LCR_8N1 | LCR_DLAB);
 		reg_write(u, UART_DLL, (u8)div);
 		reg_write(u, UART_DLM, (u8)(div >> 8));
@@ -154,10 +162,9 @@ int uart_init(struct uart *u, const struct console_config *cfg, u64 mmio_va)
 void uart_write(struct uart *u, const char *s, size_t len)
 {
 	while (u->present && len) {
-		bool dead = u->timeouts >= MAX_TIMEOUTS;
 		size_t burst = MIN(len, (size_t)u->fifo);
 
-		if (!wait_lsr(u, LSR_THRE, dead ? DEAD_READS : WAIT_READS)) {
+		if (!wait_lsr(u, LSR_THRE)) {
 			u->timeouts++;
 			u->dropped += len;
 			return;
@@ -185,5 +192,5 @@ int uart_getc(struct uart *u)
 void uart_drain(struct uart *u)
 {
 	if (u->present)
-		wait_lsr(u, LSR_TEMT, WAIT_READS);
+		wait_lsr(u, LSR_TEMT);
 }

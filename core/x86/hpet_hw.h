@@ -10,7 +10,6 @@ struct hpet {
 	u64 hz;
 	u32 period_fs;
 	u8 comparators;
-	bool counter64;
 };
 
 /* Checks the registers at va and starts the counter.  0, or -ENODEV with *h absent. */
@@ -19,8 +18,8 @@ int __must_check hpet_init(struct hpet *h, u64 va);
 /* Bit n: comparator c can raise I/O APIC input n. */
 u32 hpet_route_caps(const struct hpet *h, u32 c);
 
-/* Virtual address of the main counter (32 or 64 bits: counter64). */
-u64 hpet_counter_va(const struct hpet *h);
+/* The low half of the main counter. */
+u32 hpet_counter(const struct hpet *h);
 
 /*
  * One interrupt (edge) on I/O APIC input pin after us; replaces an earlier

@@ -183,6 +183,14 @@ int pci_bar_size(const struct pci_access *a, const struct pci_dev *d, u32 n, str
 	return err;
 }
 
+void pci_enable(const struct pci_access *a, const struct pci_dev *d)
+{
+	u32 command = read32(a, d->addr, REG_COMMAND) & 0xffff;
+
+	/* The upper half is the status register: ones would clear bits there. */
+	a->write32(a->ctx, d->addr, REG_COMMAND, command | COMMAND_DECODE);
+}
+
 const char *pci_class_name(u8 class_code)
 {
 	/* PCI Code and ID Assignment 1.11, chapter 1. */

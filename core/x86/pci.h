@@ -58,6 +58,9 @@ int __must_check pci_bar_read(const struct pci_access *a, const struct pci_dev *
 int __must_check pci_bar_size(const struct pci_access *a, const struct pci_dev *d, u32 n,
 			      struct pci_bar *bar);
 
+/* Makes the device answer at its BARs, which firmware may have left off. */
+void pci_enable(const struct pci_access *a, const struct pci_dev *d);
+
 /* "display", "network", ...: name of a base class. */
 const char *pci_class_name(u8 class_code);
 

@@ -41,7 +41,8 @@ struct timer {
 	u64 (*read)(const struct timer *t);
 	u64 hz;
 	u32 bits;
-	u64 addr;
+	const struct hpet *hpet;
+	u16 port;
 };
 
 static bool give_up(u32 reads, u64 tsc0)
@@ -51,12 +52,12 @@ static bool give_up(u32 reads, u64 tsc0)
 
 static u64 read_hpet(const struct timer *t)
 {
-	return t->bits == 64 ? mmio_read64(t->addr) : mmio_read32(t->addr);
+	return hpet_counter(t->hpet);
 }
 
 static u64 read_pm_timer(const struct timer *t)
 {
-	return inl((u16)t->addr);
+	return inl(t->port);
 }
 
 /* kHz of the TSC by one wait of SAMPLE_US, or 0 when the timer stands still. */
@@ -130,12 +131,13 @@ static u64 measure_any(const struct time_sources *src, const char **name, const 
 	u32 n = 0;
 
 	if (src->hpet_va && !hpet_init(&h, src->hpet_va))
-		timers[n++] = (struct timer){ "hpet", read_hpet, h.hz, h.counter64 ? 64 : 32,
-					      hpet_counter_va(&h) };
+		timers[n++] = (struct timer){ .name = "hpet", .read = read_hpet, .hz = h.hz,
+					      .bits = 32, .hpet = &h };
 	if (src->pm_timer_port)
-		timers[n++] = (struct timer){ "pmtimer", read_pm_timer, PM_TIMER_HZ,
-					      src->pm_timer_32 ? 32 : 24, src->pm_timer_port };
-	timers[n++] = (struct timer){ "pit", NULL, PIT_HZ, 16, 0 };
+		timers[n++] = (struct timer){ .name = "pmtimer", .read = read_pm_timer,
+					      .hz = PM_TIMER_HZ, .port = src->pm_timer_port,
+					      .bits = src->pm_timer_32 ? 32 : 24 };
+	timers[n++] = (struct timer){ .name = "pit" };
 	for (u32 i = 0; i < n; i++) {
 		u64 v = measure(&timers[i]);
 

@@ -163,6 +163,9 @@ static void test_bars(void **state)
 	assert_int_equal(pci_bar_read(&a, &list.dev[0], 6, &bar), -EINVAL);
 	assert_memory_equal(before, f->reg, sizeof(before));
 	assert_false(decoded_while_sizing);
+	f->reg[1] = 0xffff0004;
+	pci_enable(&a, &list.dev[0]);
+	assert_int_equal(f->reg[1], 0xffff0007);
 	/* Reading alone gives no size and writes nothing. */
 	assert_int_equal(pci_bar_read(&a, &list.dev[0], 0, &bar), 0);
 	assert_int_equal(bar.size, 0);
