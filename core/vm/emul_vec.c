@@ -169,10 +169,11 @@ int op_vector(struct emul *e)
 	if (r->flags & V_MMX)
 		reg = (reg & 7) | EMUL_VEC_MMX;
 	err = emul_mem_operand(e, &m, size, 0, is_store);
-	if (err)
-		return err;
+	/* CPUs see this before a limit or a non-canonical address. */
 	if (r->flags & V_ALIGN && m.linear & (size - 1))
 		return emul_fault(e, VEC_GP, 0);
+	if (err)
+		return err;
 	if (is_store)
 		return store(e, r, reg, m.linear, size);
 	err = emul_read(e, m.linear, mem, size);

@@ -31,6 +31,7 @@ static const struct linear_case cases[] = {
 	/* expand-down: above the limit, up to 64K or 4G */
 	{ 0xfff,  0xfff, DOWN, M32, 1, VSEG_DS, false, false, VEC_GP },
 	{ 0x1000, 0xfff, DOWN, M32, 1, VSEG_DS, false, false, -1 },
+	{ 0xffff, 0xfff, DOWN, M32, 1, VSEG_DS, false, false, -1 },
 	{ 0xffff, 0xfff, DOWN, M32, 2, VSEG_DS, false, false, VEC_GP },
 	{ 0xffff, 0xfff, DOWN | SEG_D, M32, 2, VSEG_DS, false, false, -1 },
 	/* type */

@@ -88,6 +88,19 @@ static const struct field_case fields[] = {
 	/* push word [rax] with 66; push qword without */
 	{ { 0x66, 0xff, 0x30 }, INSN_MODE_64, WANT(3, 2, 8, DS, 0, NONE, 0, 6, 0, 0, 0) },
 	{ { 0xff, 0x30 }, INSN_MODE_64, WANT(2, 8, 8, DS, 0, NONE, 0, 6, 0, 0, 0) },
+	/* crc32 eax, byte [rax]; invept rax, [rax]: 8 bytes whatever REX.W says */
+	{ { 0xf2, 0x0f, 0x38, 0xf0, 0x00 }, INSN_MODE_64,
+	  WANT(5, 1, 8, DS, 0, NONE, 0, 0, 0, 0, 0) },
+	{ { 0x66, 0x0f, 0x38, 0x80, 0x00 }, INSN_MODE_64,
+	  WANT(5, 8, 8, DS, 0, NONE, 0, 0, 0, 0, 0) },
+	{ { 0x66, 0x0f, 0x38, 0x82, 0x00 }, INSN_MODE_32,
+	  WANT(5, 4, 4, DS, 0, NONE, 0, 0, 0, 0, 0) },
+	/* sldt [rax] stores 16 bits, sldt ecx 32; smsw rcx, lmsw [rax] */
+	{ { 0x0f, 0x00, 0x00 }, INSN_MODE_64, WANT(3, 2, 8, DS, 0, NONE, 0, 0, 0, 0, 0) },
+	{ { 0x0f, 0x00, 0xc1 }, INSN_MODE_64, WANT(3, 4, 8, DS, NONE, NONE, 0, 0, 0, 0, 0) },
+	{ { 0x48, 0x0f, 0x01, 0xe1 }, INSN_MODE_64,
+	  WANT(4, 8, 8, DS, NONE, NONE, 0, 4, 0, 0, 0) },
+	{ { 0x0f, 0x01, 0x30 }, INSN_MODE_64, WANT(3, 2, 8, DS, 0, NONE, 0, 6, 0, 0, 0) },
 	/* in ax, dx: REX.W wins over 66 but has no 64-bit form */
 	{ { 0x66, 0xed }, INSN_MODE_64, WANT(2, 2, 8, DS, NONE, NONE, 0, 0, 0, 0, 0) },
 	{ { 0x66, 0x48, 0xed }, INSN_MODE_64, WANT(3, 4, 8, DS, NONE, NONE, 0, 0, 0, 0, 0) },
@@ -146,6 +159,10 @@ static const struct form_case forms[] = {
 	{ { 0xc5, 0xf9, 0x6f, 0xc0 }, INSN_MODE_64, 0 },
 	{ { 0x66, 0xc5, 0xf9, 0x6f, 0xc0 }, INSN_MODE_64, -EINVAL },
 	{ { 0x40, 0xc5, 0xf9, 0x6f, 0xc0 }, INSN_MODE_64, -EINVAL },
+	/* EVEX: reserved bits of P0 and P1 */
+	{ { 0x62, 0xf1, 0x7c, 0x48, 0x10, 0x08 }, INSN_MODE_64, 0 },
+	{ { 0x62, 0xf9, 0x7c, 0x48, 0x10, 0x08 }, INSN_MODE_64, -EINVAL },
+	{ { 0x62, 0xf1, 0x78, 0x48, 0x10, 0x08 }, INSN_MODE_64, -EINVAL },
 	/* C5 with mod 0 is LDS outside 64-bit mode */
 	{ { 0xc5, 0x08 }, INSN_MODE_32, 0 },
 };
@@ -157,6 +174,59 @@ static void existence(void **state)
 	for (unsigned int k = 0; k < ARRAY_SIZE(forms); k++)
 		assert_int_equal(insn_decode(&i, forms[k].bytes, sizeof(forms[k].bytes),
 					     forms[k].mode), forms[k].want);
+}
+
+struct vector_case {
+	u8 bytes[8];
+	u8 len, enc, map, pfx, l, w, vvvv, reg, rm;
+};
+
+/* Fields that VEX, XOP and EVEX hide in their payload. */
+static void vector_fields(void **state)
+{
+	static const struct vector_case cases[] = {
+		/* vmovaps ymm9, ymm2 */
+		{ { 0xc5, 0x7c, 0x28, 0xca }, 4, INSN_ENC_VEX, 1, 0, 1, 0, 0, 9, 2 },
+		/* vpaddd xmm1, xmm3, xmm10 */
+		{ { 0xc4, 0xc1, 0x61, 0xfe, 0xca }, 5, INSN_ENC_VEX, 1, 1, 0, 0, 3, 1, 10 },
+		/* andn rax, rbx, rcx */
+		{ { 0xc4, 0xe2, 0xe0, 0xf2, 0xc1 }, 5, INSN_ENC_VEX, 2, 0, 0, 1, 3, 0, 1 },
+		/* vpcomb xmm1, xmm2, xmm3, 5 */
+		{ { 0x8f, 0xe8, 0x68, 0xcc, 0xcb, 5 }, 6, INSN_ENC_XOP, 8, 0, 0, 0, 2, 1, 3 },
+		/* vmovdqa64 zmm17, zmm2 */
+		{ { 0x62, 0xe1, 0xfd, 0x48, 0x6f, 0xca }, 6, INSN_ENC_EVEX, 1, 1, 2, 1, 0,
+		  17, 2 },
+		/* vpaddd ymm1, ymm19, ymm3 */
+		{ { 0x62, 0xf1, 0x65, 0x20, 0xfe, 0xcb }, 6, INSN_ENC_EVEX, 1, 1, 1, 0, 19,
+		  1, 3 },
+	};
+
+	for (unsigned int k = 0; k < ARRAY_SIZE(cases); k++) {
+		const struct vector_case *c = &cases[k];
+		struct insn i;
+
+		assert_int_equal(insn_decode(&i, c->bytes, sizeof(c->bytes), INSN_MODE_64), 0);
+		assert_int_equal(i.len, c->len);
+		assert_int_equal(i.enc, c->enc);
+		assert_int_equal(i.map, c->map);
+		assert_int_equal(i.pfx, c->pfx);
+		assert_int_equal(i.vex_l, c->l);
+		assert_int_equal(i.vex_w, c->w);
+		assert_int_equal(i.vvvv, c->vvvv);
+		assert_int_equal(i.reg, c->reg);
+		assert_int_equal(i.rm, c->rm);
+	}
+}
+
+/* Opcodes with a register in their low bits have it in rm. */
+static void opcode_register(void **state)
+{
+	struct insn i;
+
+	assert_int_equal(insn_decode(&i, (const u8 []){ 0x53 }, 1, INSN_MODE_64), 0);
+	assert_int_equal(i.rm, 3);
+	assert_int_equal(insn_decode(&i, (const u8 []){ 0x49, 0x0f, 0xc9 }, 3, INSN_MODE_64), 0);
+	assert_int_equal(i.rm, 9);
 }
 
 /* 66 before a near branch in 64-bit mode: SDM2 ignores it, APM3 does not. */
@@ -240,6 +310,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(operand_fields),
 		cmocka_unit_test(existence),
+		cmocka_unit_test(vector_fields),
+		cmocka_unit_test(opcode_register),
 		cmocka_unit_test(branch_rules),
 		cmocka_unit_test(effective_addresses),
 		cmocka_unit_test(strings),
