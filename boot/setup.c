@@ -239,6 +239,7 @@ static int pci_console(struct run_env *env, struct console_config *c)
 			continue;
 		c->kind = bar.io ? CONSOLE_IO : CONSOLE_MMIO;
 		c->addr = bar.addr;
+		pci_enable(&env->pci_access, d);
 		return 0;
 	}
 	return -ENODEV;
