@@ -3,6 +3,7 @@
 
 #include "boot/stage.h"
 #include "core/lib/printf.h"
+#include "core/lib/string.h"
 #include "core/mon/log.h"
 #include "core/x86/insn.h"
 #include "core/x86/time.h"
@@ -74,16 +75,29 @@ static u64 earlier(u64 a, u64 b)
 	return a && a < b ? a : b;
 }
 
+/*
+ * Bochs 2.7 cpu/exception.cc exception(): a triple fault resets or panics
+ * before shutdown() looks at SVM's intercept, so the whole machine is lost.
+ */
+static bool loses_machine(const struct payload *p)
+{
+	return (p->expect == PAYLOAD_END_SHUTDOWN || p->expect == PAYLOAD_END_ANY) &&
+	       virt->vendor == VIRT_SVM && !strcmp(platform, "bochs");
+}
+
 void payload_run(struct test_ctx *t, const struct payload *p)
 {
 	char cmdline[32];
 	struct load_image img = { .name = p->name, .data = p->start,
 				  .size = (u64)(p->end - p->start), .cmdline = cmdline };
 	const char *why = "";
-	struct guest_vm *g = guest_vm_new(t, t->cpu, p->mem_mib * MIB, &why);
+	struct guest_vm *g;
 	struct vcpu *v;
 	int err;
 
+	if (loses_machine(p))
+		SKIP(t, "a guest's triple fault resets Bochs under SVM");
+	g = guest_vm_new(t, t->cpu, p->mem_mib * MIB, &why);
 	if (!g)
 		TEST_ERROR(t, "%s", why);
 	nb_snprintf(cmdline, sizeof(cmdline), "platform=%s", platform);

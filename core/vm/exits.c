@@ -152,9 +152,14 @@ static bool xcr0_valid(u64 val)
 enum verdict exit_xsetbv(struct vcpu *v)
 {
 	u64 val = (u32)v->gpr[VREG_RAX] | v->gpr[VREG_RDX] << 32;
+	struct vsegment ss;
 
 	if (!(virt->get(v, VREG_CR4) & CR4_OSXSAVE))
 		return vcpu_inject_ud(v);
+	/* The privilege fault comes first (SDM3 26.1.1); not so on Bochs. */
+	virt->get_seg(v, VSEG_SS, &ss);
+	if (ss.attr & SEG_DPL(3))
+		return vcpu_inject_gp(v);
 	if ((u32)v->gpr[VREG_RCX] != 0 || !xcr0_valid(val))
 		return vcpu_inject_gp(v);
 	/* The guest's XCR0 is in the CPU while the vCPU is loaded. */
