@@ -103,7 +103,7 @@ scenario "mem= beyond what is there" 1 "guest.good fail reason=\"refused: mem=" 
 	--on qemu-svm --append "mode=guests" --guest "$tmp/good:mem=64G"
 scenario "an unknown key" 1 "guest.good fail reason=\"refused: .*" \
 	--on qemu-svm --append "mode=guests" --guest "$tmp/good:color=red"
-scenario "guests on Bochs" 0 "^@nestbed test guest.good pass" \
+scenario "a guest alone" 0 "^@nestbed test guest.good pass" \
 	--on qemu-svm --append "mode=guests" --guest "$tmp/good"
 
 # A machine without a serial port must still come to its end (by ACPI).

@@ -1,0 +1,85 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# make bench: what exits cost on each emulated machine.
+# usage: bench.sh OUTDIR
+#
+# Prints a table per machine and writes OUTDIR/bench.json.  On qemu-svm-icount
+# and on Bochs the figures are instructions and repeat exactly; on qemu-svm they
+# are cycles of the emulating host, which vary.
+set -u
+O=$1
+D=$O/bench
+rm -rf "$D"
+mkdir -p "$D"
+bad=0
+
+# bench NAME ARGUMENTS...: runs the bench, keeps its lines in D/NAME.txt
+bench() {
+	name=$1
+	shift
+	if ! "$O/nestbed" run --quiet --out "$D/$name" "$@" > "$D/$name.log" 2>&1; then
+		echo "$name: the bench did not pass; see $D/$name.log" >&2
+		bad=1
+	fi
+	find "$D/$name" -name serial.log -exec cat {} + 2>/dev/null | tr -d '\r' |
+		sed -n 's/^@nestbed bench //p' > "$D/$name.txt"
+}
+
+bench qemu-svm-icount --on qemu-svm --cpus 2 --icount --append "mode=bench profile=icount" &
+bench bochs-svm --on bochs-svm --append "mode=bench" &
+wait
+bench bochs-vmx --on bochs-vmx --append "mode=bench" &
+bench qemu-svm --on qemu-svm --cpus 2 --append "mode=bench" &
+wait
+# With two CPUs Bochs' clock steps by its quantum: only the IPI comes from there.
+bench bochs-svm-smp --on bochs-svm --cpus 2 --append "mode=bench" &
+bench bochs-vmx-smp --on bochs-vmx --cpus 2 --append "mode=bench" &
+wait
+for m in bochs-svm bochs-vmx; do
+	grep '^ipi ' "$D/$m-smp.txt" >> "$D/$m.txt"
+done
+
+table() {
+	[ -s "$D/$1.txt" ] || return
+	awk -v machine="$1" '
+	{
+		for (i = 2; i <= NF; i++) { split($i, kv, "="); v[kv[1]] = kv[2] }
+		n++; name[n] = $1; min[n] = v["min"]; med[n] = v["median"]; max[n] = v["max"]
+		unit[n] = v["unit"]
+		if ($1 == "world_switch") bare = v["median"]
+	}
+	END {
+		printf "\n%s\n  %-16s %10s %10s %10s  %-12s %s\n", machine, "", "min", "median", "max", "unit", "to a bare exit"
+		for (i = 1; i <= n; i++) {
+			ratio = bare && unit[i] != "us" ? sprintf("%6.1f", med[i] / bare) : ""
+			printf "  %-16s %10d %10d %10d  %-12s %s\n", name[i], min[i], med[i], max[i], unit[i], ratio
+		}
+	}' "$D/$1.txt"
+}
+
+json() {
+	echo "{"
+	sep=
+	for m in qemu-svm-icount qemu-svm bochs-svm bochs-vmx; do
+		[ -s "$D/$m.txt" ] || continue
+		printf '%s  "%s": {\n' "$sep" "$m"
+		awk '{
+			for (i = 2; i <= NF; i++) { split($i, kv, "="); v[kv[1]] = kv[2] }
+			printf "%s    \"%s\": {\"min\": %s, \"median\": %s, \"max\": %s, \"unit\": \"%s\"}",
+				s, $1, v["min"], v["median"], v["max"], v["unit"]
+			s = ",\n"
+		} END { print "" }' "$D/$m.txt"
+		printf '  }'
+		sep=",
+"
+	done
+	printf '\n}\n'
+}
+
+for m in qemu-svm-icount bochs-svm bochs-vmx qemu-svm; do
+	table $m
+done
+json > "$O/bench.json"
+echo
+echo "written: $O/bench.json"
+exit $bad
