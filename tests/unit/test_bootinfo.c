@@ -388,6 +388,20 @@ static void test_mb2_efi32(void **state)
 	assert_int_equal(b.efi_systab, 0x1234);
 }
 
+static void test_mb2_other_efi_tags_tell_the_firmware(void **state)
+{
+	static const u32 rows[][2] = { { 17, 16 }, { 18, 8 }, { 19, 12 }, { 20, 16 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		mb2_start();
+		mb2_tag(rows[i][0], rows[i][1]);
+		assert_int_equal(mb2_parse(), 0);
+		assert_int_equal(cap.lines, 0);
+		assert_int_equal(b.firmware, BOOT_FW_UEFI);
+		assert_int_equal(b.efi_systab, 0);
+	}
+}
+
 static void test_mb2_short_tags_are_ignored(void **state)
 {
 	static const u32 rows[][2] = {
@@ -563,6 +577,7 @@ int main(void)
 		T(test_mb2),
 		T(test_mb2_basic_memory_only_without_a_map),
 		T(test_mb2_efi32),
+		T(test_mb2_other_efi_tags_tell_the_firmware),
 		T(test_mb2_short_tags_are_ignored),
 		T(test_mb2_bad_sizes_end_the_list),
 		T(test_mb2_total_size_is_distrusted),

@@ -170,6 +170,12 @@ static void test_bad_headers(void **state)
 	}
 	build(true, 0x110000, &seg, 1);
 	assert_int_equal(load(FILE_SIZE), 0);
+	/* The multiboot header inside an ELF header that ends with the file. */
+	memset(file, 0, 64);
+	put_elf(file, true, 0x110000, &seg, 0);
+	put_mb1_header(file + 24, 3);
+	assert_int_equal(load(63), -EINVAL);
+	assert_one_message(&cap, "truncated: ELF header is not complete");
 }
 
 static void test_cut_anywhere(void **state)
