@@ -121,6 +121,8 @@ static const struct emul_row rows_1[256] = {
 	ALU(0x10, op_adc, F_WR), ALU(0x18, op_sbb, F_WR),
 	ALU(0x20, op_and, F_WR), ALU(0x28, op_sub, F_WR),
 	ALU(0x30, op_xor, F_WR), ALU(0x38, op_sub, 0),
+	[0x40 ... 0x47] = { op_inc,  O_OPREG, O_NONE, RW, NULL },
+	[0x48 ... 0x4f] = { op_dec,  O_OPREG, O_NONE, RW, NULL },
 	[0x50 ... 0x57] = { op_push, O_OPREG, O_NONE, F_RD, NULL },
 	[0x58 ... 0x5f] = { op_pop,  O_NONE,  O_NONE, F_SELF, NULL },
 	[0x63] = { op_movsx,  O_REG, O_RM32,  F_WR, NULL },	/* MOVSXD; 66: AMD reads 32 bits, too */
@@ -196,23 +198,31 @@ static bool other_meaning(const struct insn *i)
 		return (i->opcode == 0x63 && i->mode != INSN_MODE_64) ||
 		       ((i->opcode & 0xfe) == 0xc6 && i->reg & 7);
 	/* RDRAND, RDPID */
-	return i->opcode == 0xc7 && !insn_has_mem(i);
+	return i->map == INSN_MAP_0F && i->opcode == 0xc7 && !insn_has_mem(i);
+}
+
+static const struct emul_row *integer_row(const struct insn *i)
+{
+	if (i->enc != INSN_ENC_LEGACY || other_meaning(i))
+		return NULL;
+	if (i->map == INSN_MAP_1)
+		return &rows_1[i->opcode];
+	if (i->map == INSN_MAP_0F)
+		return &rows_0f[i->opcode];
+	if (i->map != INSN_MAP_0F38 || i->pfx > 1)
+		return NULL;
+	if (i->opcode == 0xf0)
+		return &movbe_load;
+	return i->opcode == 0xf1 ? &movbe_store : NULL;
 }
 
 static const struct emul_row *find_row(const struct insn *i)
 {
-	if (emul_vector_supported(i))
-		return &vector_row;
-	if (i->enc != INSN_ENC_LEGACY)
-		return NULL;
-	if (i->map == INSN_MAP_0F38 && i->pfx < 2) {
-		if (i->opcode == 0xf0)
-			return &movbe_load;
-		return i->opcode == 0xf1 ? &movbe_store : NULL;
-	}
-	if (i->map > INSN_MAP_0F || other_meaning(i))
-		return NULL;
-	return i->map == INSN_MAP_1 ? &rows_1[i->opcode] : &rows_0f[i->opcode];
+	const struct emul_row *r = integer_row(i);
+
+	if (r && (r->fn || r->group))
+		return r;
+	return emul_vector_supported(i) ? &vector_row : NULL;
 }
 
 /* The row with a group's member resolved; fn is NULL if there is none. */

@@ -139,9 +139,13 @@ int __must_check insn_decode(struct insn *out, const u8 *bytes, size_t n,
 #define INSN_OP_RDTSC	0x0f31
 #define INSN_OP_RDMSR	0x0f32
 #define INSN_OP_RDPMC	0x0f33
+#define INSN_OP_GETSEC	0x0f37
 #define INSN_OP_CPUID	0x0fa2
 #define INSN_OP_RSM	0x0faa
 #define INSN_OP_VMCALL	0x0f01c1
+#define INSN_OP_VMLAUNCH	0x0f01c2
+#define INSN_OP_VMRESUME	0x0f01c3
+#define INSN_OP_VMXOFF	0x0f01c4
 #define INSN_OP_MONITOR	0x0f01c8
 #define INSN_OP_MWAIT	0x0f01c9
 #define INSN_OP_XGETBV	0x0f01d0
@@ -156,6 +160,9 @@ int __must_check insn_decode(struct insn *out, const u8 *bytes, size_t n,
 #define INSN_OP_INVLPGA	0x0f01df
 #define INSN_OP_SWAPGS	0x0f01f8
 #define INSN_OP_RDTSCP	0x0f01f9
+#define INSN_OP_MONITORX	0x0f01fa
+#define INSN_OP_MWAITX	0x0f01fb
+#define INSN_OP_RDPRU	0x0f01fd
 
 /*
  * Length of an instruction that the CPU has already executed far enough to

@@ -53,7 +53,8 @@ enum size_kind {
 #define G(name)	((u32)GROUP_##name << 16)
 #define ROW_GROUP(row)	((row) >> 16)
 
-enum { P_NO = 1, P_66 = 2, P_F3 = 4, P_F2 = 8, ANY = 15 };
+/* insn.pfx */
+enum { P_NO, P_66, P_F3, P_F2 };
 
 enum group_id {
 	GROUP_NONE,

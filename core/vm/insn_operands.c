@@ -2,20 +2,20 @@
 #include "core/vm/insn_dec.h"
 
 struct group {
-	u8 id;
-	u8 pfx;			/* bits of implied prefixes */
 	u8 lock;
 	u8 mem;
 	u64 regs, regs64;
 };
 
-/* Rows of one group are adjacent. */
-static const struct group groups[] = {
+/* By group and implied prefix; the .def file explains the columns. */
+#define ANY	0 ... 3
+static const struct group groups[GROUP_COUNT][4] = {
 #define GROUP(name, pfx, lock, mem, regs, regs64) \
-	{ GROUP_##name, pfx, lock, mem, regs, regs64 },
+	[GROUP_##name][pfx] = { lock, mem, regs, regs64 },
 #include "core/vm/insn_group.def"
 #undef GROUP
 };
+#undef ANY
 
 /* APM3 A.1.3 (3DNow! opcodes). */
 static const u8 amd_3dnow[] = {
@@ -123,14 +123,6 @@ static int decode_modrm(struct dec *d)
 	return 0;
 }
 
-static const struct group *find_group(u32 id, unsigned int pfx)
-{
-	for (unsigned int k = 0; k < ARRAY_SIZE(groups); k++)
-		if (groups[k].id == id && groups[k].pfx >> pfx & 1)
-			return &groups[k];
-	return NULL;
-}
-
 /* Does reg name something?  APM2 3.1: CR0, 2, 3, 4, 8 and DR0-DR7. */
 static bool special_reg_ok(u32 row, u8 reg)
 {
@@ -142,11 +134,9 @@ static bool special_reg_ok(u32 row, u8 reg)
 /* ModRM.reg extends the opcode: does this member exist, may it have LOCK? */
 static bool group_ok(const struct insn *o, u32 id, bool *lock_ok)
 {
-	const struct group *g = find_group(id, o->pfx);
+	const struct group *g = &groups[id][o->pfx];
 	u64 regs;
 
-	if (!g)
-		return false;
 	*lock_ok = g->lock >> (o->reg & 7) & 1;
 	if (insn_has_mem(o))
 		return g->mem >> (o->reg & 7) & 1;

@@ -17,6 +17,8 @@
 #define C_ALIGN	0x100	/* operand mostly 16-byte aligned */
 #define C_SHIFT	0x200
 #define C_MEM	0x400	/* memory form only */
+#define C_NO64	0x800	/* not in 64-bit mode */
+#define C_64	0x1000	/* in 64-bit mode only */
 
 /* A run of opcodes; und are the flags undefined after them. */
 struct cls {
@@ -50,7 +52,8 @@ static const struct cls classes[] = {
 	{ 0, 0x84, 0x85, 0, 0, 0, AF },		{ 0, 0xa8, 0xa9, 0, 0, 0, AF },
 	/* XCHG, MOV, MOVSXD, LEA, Sreg store, XLAT, CBW-free accumulator forms */
 	{ 0, 0x86, 0x87, 0, 0, C_LOCK, 0 },	{ 0, 0x88, 0x8b, 0, 0, 0, 0 },
-	{ 0, 0x91, 0x97, 0, 0, 0, 0 },		{ 0, 0x63, 0x63, 0, 0, 0, 0 },
+	{ 0, 0x91, 0x97, 0, 0, 0, 0 },		{ 0, 0x63, 0x63, 0, 0, C_64, 0 },
+	{ 0, 0x40, 0x4f, 0, 0, C_NO64, 0 },
 	{ 0, 0x8c, 0x8c, 0x3f, 0, 0, 0 },	{ 0, 0x8d, 0x8d, 0, 0, 0, 0 },
 	{ 0, 0xa0, 0xa3, 0, 0, 0, 0 },		{ 0, 0xb0, 0xbf, 0, 0, 0, 0 },
 	{ 0, 0xc6, 0xc7, 0x01, 0, 0, 0 },	{ 0, 0xd7, 0xd7, 0, 0, C_XLAT, 0 },
