@@ -8,3 +8,4 @@ fuzz-y += tests/fuzz/fuzz_serial.c
 fuzz-y += tests/fuzz/fuzz_ptwalk.c
 fuzz-y += tests/fuzz/fuzz_elf.c
 fuzz-y += tests/fuzz/fuzz_emul.c
+fuzz-y += tests/fuzz/fuzz_line.c
