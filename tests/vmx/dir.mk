@@ -6,3 +6,5 @@ obj-y += tests/vmx/entry_host.o
 obj-y += tests/vmx/entry_guest_regs.o
 obj-y += tests/vmx/entry_guest_segs.o
 obj-y += tests/vmx/entry_guest_state.o
+obj-y += tests/vmx/caps.o
+obj-y += tests/vmx/insn.o
