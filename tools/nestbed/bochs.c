@@ -80,9 +80,12 @@ int bochs_prepare(const struct machine *m, const struct boot_spec *spec, struct 
 	if (!err) {
 		write_rc(&rc, m, spec);
 		err = write_file(rc_path, rc.s, rc.len);
-		/* A Bochs with debugger waits for a command: continue. */
+		/*
+		 * A Bochs with debugger waits for a command at the start and
+		 * after each reset, and the reset is to be seen: continue.
+		 */
 		if (!err)
-			err = write_file(dbg_path, "c\n", 2);
+			err = write_file(dbg_path, "c\nc\nc\nc\n", 8);
 		if (err)
 			fprintf(stderr, "nestbed: %s: %s\n", spec->work, strerror(-err));
 	}

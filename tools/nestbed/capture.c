@@ -176,7 +176,7 @@ static void end_child(struct session *s)
 	if (c->m->ended)
 		return;
 	how = killed ? xstrdup("closed its serial line and went on") : status_text(status);
-	words = last_words(c->child_output);
+	words = WIFSIGNALED(status) ? xstrdup("") : last_words(c->child_output);
 	s->stopped = xasprintf("%s %s%s%s", c->child_name, how, *words ? ": " : "", words);
 	free(how);
 	free(words);

@@ -34,8 +34,9 @@ struct run_options {
 	bool verbose;
 };
 
-enum { OPT_ON = 256, OPT_ISO, OPT_KERNEL, OPT_CPUS, OPT_MEM, OPT_UEFI, OPT_ICOUNT, OPT_APPEND, OPT_GUEST,
-       OPT_TIMEOUT, OPT_SILENCE, OPT_OUT, OPT_QUIET, OPT_VERBOSE, OPT_HELP };
+enum { OPT_ON = 256, OPT_ISO, OPT_KERNEL, OPT_CPUS, OPT_MEM, OPT_UEFI, OPT_ICOUNT,
+       OPT_APPEND, OPT_GUEST, OPT_TIMEOUT, OPT_SILENCE, OPT_OUT, OPT_QUIET, OPT_VERBOSE,
+       OPT_HELP };
 
 static const struct option long_options[] = {
 	{ "on", required_argument, NULL, OPT_ON },

@@ -334,7 +334,8 @@ static void add_index_row(struct strbuf *out, const struct run_row *row)
 		RESULT_PASS, RESULT_FAIL, RESULT_ERROR, RESULT_SKIP, RESULT_KNOWN,
 	};
 
-	sb_printf(out, "<tr class=\"%s\"><td class=\"name\"><a href=\"", verdict_name(row->verdict));
+	sb_printf(out, "<tr class=\"%s\"><td class=\"name\"><a href=\"",
+		  verdict_name(row->verdict));
 	sb_xml(out, row->dir);
 	sb_puts(out, "/index.html\">");
 	sb_xml(out, row->machine);

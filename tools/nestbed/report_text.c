@@ -184,24 +184,52 @@ static void add_counts(struct strbuf *out, const size_t *count)
 		sb_printf(out, ", %zu lost", lost);
 }
 
-void report_summary(const struct report *r, const char *dir, struct strbuf *out)
+/* Those that ran and went wrong, a line each. */
+static void add_bad_tests(struct strbuf *out, const struct run_model *m)
 {
-	const struct run_model *m = r->m;
+	size_t all = bad_tests(m) - m->count[RESULT_MISSING];
 	const size_t most = 40;
 	size_t shown = 0;
 
 	for (size_t i = 0; i < m->ntests && shown < most; i++) {
 		const struct test_case *t = &m->test[i];
 
-		if (!result_is_bad(t->result))
+		if (!result_is_bad(t->result) || t->result == RESULT_MISSING)
 			continue;
 		sb_printf(out, "  %-7s %s%s%s%s%s%s\n", result_words(t->result), t->id,
 			  t->reason ? ": " : "", t->reason ? t->reason : "",
 			  t->ref ? " (" : "", t->ref ? t->ref : "", t->ref ? ")" : "");
 		shown++;
 	}
-	if (shown < bad_tests(m))
-		sb_printf(out, "  ... and %zu more, see the report\n", bad_tests(m) - shown);
+	if (shown < all)
+		sb_printf(out, "  ... and %zu more, see the report\n", all - shown);
+}
+
+/* After a crash all the rest is missing: the first names will do. */
+static void add_missing_tests(struct strbuf *out, const struct run_model *m)
+{
+	const size_t most = 5;
+	size_t shown = 0;
+
+	if (!m->count[RESULT_MISSING])
+		return;
+	sb_puts(out, "  missing");
+	for (size_t i = 0; i < m->ntests && shown < most; i++) {
+		if (m->test[i].result == RESULT_MISSING)
+			sb_printf(out, "%s %s", shown++ ? "," : "", m->test[i].id);
+	}
+	if (shown < m->count[RESULT_MISSING])
+		sb_printf(out, " and %zu more, see the report",
+			  m->count[RESULT_MISSING] - shown);
+	sb_puts(out, "\n");
+}
+
+void report_summary(const struct report *r, const char *dir, struct strbuf *out)
+{
+	const struct run_model *m = r->m;
+
+	add_bad_tests(out, m);
+	add_missing_tests(out, m);
 	add_messages(out, "incomplete", &m->problems);
 	add_messages(out, "note", &m->notes);
 	sb_printf(out, "%s: %s: ", facts_machine(r->f), verdict_name(m->verdict));
