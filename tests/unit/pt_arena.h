@@ -6,6 +6,8 @@
 #ifndef TESTS_UNIT_PT_ARENA_H
 #define TESTS_UNIT_PT_ARENA_H
 
+#include "tests/unit/unit.h"
+
 #include "core/mm/pt.h"
 
 #define ARENA_BASE	0x40000000ULL

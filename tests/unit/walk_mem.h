@@ -6,6 +6,8 @@
 #ifndef TESTS_UNIT_WALK_MEM_H
 #define TESTS_UNIT_WALK_MEM_H
 
+#include "tests/unit/unit.h"
+
 #include "core/mm/pt_walk.h"
 
 #define WALK_PAGES	16u
