@@ -24,10 +24,16 @@ static bool matches(const struct defect *d, const char *id, const char *row)
 	return glob_match(test, id) && glob_match(colon + 1, row);
 }
 
-const struct defect *defect_find(const char *platform, const char *id, const char *row)
+const struct defect *defect_find_in(const struct defect *table, const char *platform,
+				    const char *id, const char *row)
 {
-	for (const struct defect *d = defects; d->id; d++)
+	for (const struct defect *d = table; d->id; d++)
 		if (!strcmp(d->platform, platform) && matches(d, id, row))
 			return d;
 	return NULL;
+}
+
+const struct defect *defect_find(const char *platform, const char *id, const char *row)
+{
+	return defect_find_in(defects, platform, id, row);
 }

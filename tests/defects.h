@@ -17,5 +17,8 @@ struct defect {
 
 /* The entry for this test (row NULL) or row on this platform, or NULL.  Pure. */
 const struct defect *defect_find(const char *platform, const char *id, const char *row);
+/* The same in a table that ends with a NULL id. */
+const struct defect *defect_find_in(const struct defect *table, const char *platform,
+				    const char *id, const char *row);
 
 #endif

@@ -26,9 +26,15 @@ int event_queue_exception(struct event_queue *q, struct event e)
 	enum exc_class first, second = exc_class(e.vector);
 	struct event *old = &q->exception;
 
-	/* An exception while another was being delivered counts as its successor. */
+	/*
+	 * An exception while another was being delivered counts as its successor.
+	 * Anything else whose delivery it ended is gone, as on a CPU: INT n is
+	 * executed again, an acknowledged interrupt is lost.
+	 */
 	if (old->type == EVENT_NONE && q->reinject.type == EVENT_EXCEPTION)
 		old = &q->reinject;
+	else
+		q->reinject.type = EVENT_NONE;
 	if (old->type == EVENT_NONE) {
 		q->exception = e;
 		return 0;

@@ -79,7 +79,8 @@ bool event_next(struct event_queue *q, const struct event_gate *gate,
 /*
  * Queues an exception.  With one pending already they combine as APM2 8.2.9
  * and SDM3 6.15 (table 6-5) say: benign, double fault, or shutdown, for
- * which -EIO is returned (a triple fault) and the queue is left empty.
+ * which -EIO is returned (a triple fault) and no exception stays queued.  An
+ * exception in reinject counts as pending; another event there is dropped.
  */
 int __must_check event_queue_exception(struct event_queue *q, struct event e);
 

@@ -79,7 +79,8 @@ enum verdict exit_hlt(struct vcpu *v)
 {
 	if (vcpu_advance(v))
 		return vcpu_fail(v, STOP_UNHANDLED, "cannot decode HLT");
-	if (v->events.nmi || (v->events.intr && (v->rflags & RFLAGS_IF)) ||
+	if ((v->events.nmi && !virt->get(v, VREG_NMI_BLOCKED)) ||
+	    (v->events.intr && (v->rflags & RFLAGS_IF)) ||
 	    v->events.exception.type != EVENT_NONE)
 		return VERDICT_RESUME;
 	v->stop = STOP_HLT;

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit/unit.h"
+
+#include "core/vm/cpuid_policy.h"
+#include "core/x86/regs.h"
+
+/* What a guest sees when the CPU answers cpu. */
+static struct cpuid_regs guest(u32 leaf, u32 subleaf, u64 cr4, u32 id, struct cpuid_regs cpu)
+{
+	const struct cpuid_mask *m = cpuid_mask_of(leaf);
+	struct cpuid_regs r = { cpu.eax & m->eax, cpu.ebx & m->ebx, cpu.ecx & m->ecx,
+				cpu.edx & m->edx };
+
+	if (m->fix)
+		cpuid_fix(leaf, subleaf, cr4, id, &r);
+	return r;
+}
+
+static const struct cpuid_regs ones = { ~0u, ~0u, ~0u, ~0u };
+static const struct cpuid_regs zeros;
+
+static void assert_regs(struct cpuid_regs got, u32 eax, u32 ebx, u32 ecx, u32 edx)
+{
+	assert_int_equal(got.eax, eax);
+	assert_int_equal(got.ebx, ebx);
+	assert_int_equal(got.ecx, ecx);
+	assert_int_equal(got.edx, edx);
+}
+
+static void test_table_is_full(void **state)
+{
+	for (u32 i = 0; i < CPUID_BASIC_LEAVES; i++)
+		assert_non_null(cpuid_basic_mask[i]);
+	for (u32 i = 0; i < CPUID_EXT_LEAVES; i++)
+		assert_non_null(cpuid_ext_mask[i]);
+	assert_ptr_equal(cpuid_mask_of(0x1f), cpuid_basic_mask[0x1f]);
+	assert_ptr_equal(cpuid_mask_of(0x20), &cpuid_hidden);
+	assert_ptr_equal(cpuid_mask_of(0x80000021), cpuid_ext_mask[0x21]);
+	assert_ptr_equal(cpuid_mask_of(0x80000022), &cpuid_hidden);
+	assert_ptr_equal(cpuid_mask_of(0x7fffffff), &cpuid_hidden);
+	assert_ptr_equal(cpuid_mask_of(~0u), &cpuid_hidden);
+}
+
+/* Nothing but what the CPU itself reports, except what cpuid_fix adds. */
+static void test_adds_nothing(void **state)
+{
+	static const u32 subs[] = { 0, 1, 2, 3, 63 };
+
+	for (u32 leaf = 0; leaf < 0x40; leaf++) {
+		for (unsigned int i = 0; i < ARRAY_SIZE(subs); i++) {
+			struct cpuid_regs r = guest(leaf, subs[i], 0, 0, zeros);
+			struct cpuid_regs e = guest(0x80000000 + leaf, subs[i], ~0ULL, 9, zeros);
+
+			if (leaf == 1)
+				assert_regs(r, 0, 1 << 16, 1u << 31, 0);
+			else
+				assert_regs(r, 0, 0, 0, 0);
+			assert_regs(e, 0, 0, 0, 0);
+		}
+	}
+}
+
+struct bit {
+	u32 leaf, subleaf;
+	u8 reg;			/* 0 EAX .. 3 EDX */
+	u8 bit;
+};
+
+static bool seen(const struct bit *b, u64 cr4)
+{
+	struct cpuid_regs r = guest(b->leaf, b->subleaf, cr4, 0, ones);
+	const u32 reg[4] = { r.eax, r.ebx, r.ecx, r.edx };
+
+	return reg[b->reg] >> b->bit & 1;
+}
+
+static void test_hidden(void **state)
+{
+	static const struct bit hidden[] = {
+		{ 1, 0, 2, 3 }, { 1, 0, 2, 5 }, { 1, 0, 2, 6 }, { 1, 0, 2, 7 },
+		{ 1, 0, 2, 2 }, { 1, 0, 2, 4 }, { 1, 0, 2, 11 }, { 1, 0, 2, 18 },
+		{ 1, 0, 2, 15 }, { 1, 0, 2, 21 }, { 1, 0, 2, 24 }, { 1, 0, 2, 27 },
+		{ 1, 0, 3, 9 }, { 1, 0, 3, 21 }, { 1, 0, 3, 22 }, { 1, 0, 3, 28 },
+		{ 7, 0, 1, 2 }, { 7, 0, 1, 4 }, { 7, 0, 1, 10 }, { 7, 0, 1, 11 },
+		{ 7, 0, 1, 14 }, { 7, 0, 1, 25 }, { 7, 0, 2, 4 }, { 7, 0, 2, 5 },
+		{ 7, 0, 2, 7 }, { 7, 0, 2, 31 }, { 7, 0, 3, 20 }, { 7, 0, 3, 26 },
+		{ 7, 0, 3, 27 }, { 7, 0, 3, 29 }, { 7, 0, 3, 31 }, { 7, 1, 0, 26 },
+		{ 7, 1, 0, 17 }, { 0xd, 1, 0, 3 }, { 0xd, 1, 2, 11 },
+		{ 0x80000001, 0, 2, 2 }, { 0x80000001, 0, 2, 10 }, { 0x80000001, 0, 2, 12 },
+		{ 0x80000001, 0, 2, 22 }, { 0x80000001, 0, 2, 23 }, { 0x80000001, 0, 2, 26 },
+		{ 0x80000001, 0, 2, 29 }, { 0x80000001, 0, 3, 9 },
+		{ 0x80000007, 0, 3, 7 }, { 0x80000008, 0, 1, 4 }, { 0x80000008, 0, 1, 12 },
+		{ 0x80000008, 0, 1, 24 },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(hidden); i++) {
+		if (seen(&hidden[i], 0))
+			fail_msg("leaf %x/%x register %u bit %u", hidden[i].leaf,
+				 hidden[i].subleaf, hidden[i].reg, hidden[i].bit);
+	}
+}
+
+static void test_given(void **state)
+{
+	static const struct bit given[] = {
+		{ 0, 0, 0, 0 }, { 1, 0, 0, 0 }, { 1, 0, 2, 0 }, { 1, 0, 2, 12 }, { 1, 0, 2, 17 },
+		{ 1, 0, 2, 26 }, { 1, 0, 2, 28 }, { 1, 0, 2, 31 }, { 1, 0, 3, 0 }, { 1, 0, 3, 4 },
+		{ 1, 0, 3, 5 }, { 1, 0, 3, 6 }, { 1, 0, 3, 26 }, { 7, 0, 1, 0 }, { 7, 0, 1, 5 },
+		{ 7, 0, 1, 7 }, { 7, 0, 1, 20 }, { 7, 0, 2, 2 }, { 7, 0, 2, 3 }, { 7, 0, 2, 16 },
+		{ 7, 1, 0, 4 }, { 0xd, 0, 0, 2 }, { 0xd, 1, 0, 1 }, { 0xd, 1, 1, 9 },
+		{ 0x80000001, 0, 2, 0 }, { 0x80000001, 0, 3, 11 }, { 0x80000001, 0, 3, 20 },
+		{ 0x80000001, 0, 3, 26 }, { 0x80000001, 0, 3, 27 }, { 0x80000001, 0, 3, 29 },
+		{ 0x80000007, 0, 3, 8 }, { 0x80000008, 0, 0, 4 }, { 0x80000002, 0, 3, 31 },
+		{ 0x15, 0, 1, 3 },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(given); i++) {
+		if (!seen(&given[i], 0))
+			fail_msg("leaf %x/%x register %u bit %u", given[i].leaf,
+				 given[i].subleaf, given[i].reg, given[i].bit);
+	}
+}
+
+/* SDM2 CPUID: OSXSAVE and OSPKE mirror CR4. */
+static void test_follows_cr4(void **state)
+{
+	static const struct bit osxsave = { 1, 0, 2, 27 }, ospke = { 7, 0, 2, 4 };
+
+	assert_false(seen(&osxsave, ~CR4_OSXSAVE));
+	assert_true(seen(&osxsave, CR4_OSXSAVE));
+	assert_false(seen(&ospke, ~CR4_PKE));
+	assert_true(seen(&ospke, CR4_PKE));
+	/* In no other subleaf. */
+	assert_regs(guest(7, 2, CR4_PKE, 0, ones), 0, 0, 0, 0);
+}
+
+/* One logical processor, its APIC id in bits 31:24; CLFLUSH size from the CPU. */
+static void test_apic_id(void **state)
+{
+	struct cpuid_regs cpu = { .ebx = 0x07100855 };
+
+	assert_int_equal(guest(1, 0, 0, 0, cpu).ebx, 0x00010800);
+	assert_int_equal(guest(1, 0, 0, 31, cpu).ebx, 0x1f010800);
+}
+
+static void test_subleaves(void **state)
+{
+	struct cpuid_regs supervisor = { 24, 0, 1, 0 }, user = { 256, 576, 0, 0 };
+
+	/* SDM2 CPUID leaf 7: EAX of subleaf 0 is the highest subleaf. */
+	assert_int_equal(guest(7, 0, 0, 0, (struct cpuid_regs){ .eax = 2 }).eax, 1);
+	assert_int_equal(guest(7, 0, 0, 0, zeros).eax, 0);
+	assert_regs(guest(0xd, 11, 0, 0, supervisor), 0, 0, 0, 0);
+	assert_regs(guest(0xd, 2, 0, 0, user), 256, 576, 0, 0);
+}
+
+static void test_hypervisor_leaves(void **state)
+{
+	struct cpuid_regs r = guest(HYPERVISOR_LEAF, 0, 0, 0, ones);
+	char sig[13] = "";
+
+	assert_int_equal(r.eax, HYPERVISOR_LEAF);
+	memcpy(sig, &r.ebx, 4);
+	memcpy(sig + 4, &r.ecx, 4);
+	memcpy(sig + 8, &r.edx, 4);
+	assert_string_equal(sig, "nestbed");
+	/* What another hypervisor below us says is not passed on. */
+	for (u32 leaf = HYPERVISOR_LEAF + 1; leaf < HYPERVISOR_LEAF + 0x300; leaf++)
+		assert_regs(guest(leaf, 0, ~0ULL, 7, ones), 0, 0, 0, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_table_is_full),
+		cmocka_unit_test(test_adds_nothing),
+		cmocka_unit_test(test_hidden),
+		cmocka_unit_test(test_given),
+		cmocka_unit_test(test_follows_cr4),
+		cmocka_unit_test(test_apic_id),
+		cmocka_unit_test(test_subleaves),
+		cmocka_unit_test(test_hypervisor_leaves),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
