@@ -70,7 +70,8 @@ static void set_segments(struct machine *m, enum machine_mode mode)
 	virt->set_seg(m->v, VSEG_CS, &seg);
 	seg = (struct vsegment){ .attr = 0x82, .limit = 0xffff };
 	virt->set_seg(m->v, VSEG_LDTR, &seg);
-	seg = (struct vsegment){ .selector = G_SEL_TSS, .attr = 0x8b, .limit = 0x67, .base = G_TSS };
+	seg = (struct vsegment){ .selector = G_SEL_TSS, .attr = 0x8b, .limit = 0x67,
+				 .base = G_TSS };
 	virt->set_seg(m->v, VSEG_TR, &seg);
 	seg = (struct vsegment){ .base = G_GDT, .limit = sizeof(guest_gdt) + 7 };
 	virt->set_seg(m->v, VSEG_GDTR, &seg);

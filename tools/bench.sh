@@ -49,10 +49,12 @@ table() {
 		if ($1 == "world_switch") bare = v["median"]
 	}
 	END {
-		printf "\n%s\n  %-16s %10s %10s %10s  %-12s %s\n", machine, "", "min", "median", "max", "unit", "to a bare exit"
+		printf "\n%s\n  %-16s %10s %10s %10s  %-12s %s\n", machine, "", "min", "median",
+			"max", "unit", "to a bare exit"
 		for (i = 1; i <= n; i++) {
 			ratio = bare && unit[i] != "us" ? sprintf("%6.1f", med[i] / bare) : ""
-			printf "  %-16s %10d %10d %10d  %-12s %s\n", name[i], min[i], med[i], max[i], unit[i], ratio
+			printf "  %-16s %10d %10d %10d  %-12s %s\n", name[i], min[i], med[i],
+				max[i], unit[i], ratio
 		}
 	}' "$D/$1.txt"
 }
@@ -65,8 +67,9 @@ json() {
 		printf '%s  "%s": {\n' "$sep" "$m"
 		awk '{
 			for (i = 2; i <= NF; i++) { split($i, kv, "="); v[kv[1]] = kv[2] }
-			printf "%s    \"%s\": {\"min\": %s, \"median\": %s, \"max\": %s, \"unit\": \"%s\"}",
-				s, $1, v["min"], v["median"], v["max"], v["unit"]
+			printf "%s    \"%s\": {\"min\": %s, \"median\": %s, \"max\": %s, ",
+				s, $1, v["min"], v["median"], v["max"]
+			printf "\"unit\": \"%s\"}", v["unit"]
 			s = ",\n"
 		} END { print "" }' "$D/$m.txt"
 		printf '  }'

@@ -47,8 +47,8 @@ step_totals() {
 	shift
 	"$@" > "$L/$name.log" 2>&1
 	code=$?
-	set -- $(sed -n 's/.*\b\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' \
-		"$L/$name.log" | tail -1)
+	set -- $(grep -E '[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$L/$name.log" | tail -1 |
+		tr -d ',' | awk '{ print $(NF - 5), $(NF - 3), $(NF - 1) }')
 	if [ $# -ne 3 ]; then
 		record "$name" 0 1 0 0
 	elif [ $code -ne 0 ] && [ "$2" -eq 0 ]; then
@@ -61,8 +61,8 @@ step_totals() {
 # A machine: the counts of "nestbed run".  A run without a pass verdict that
 # names no failure is one.
 count_machine() {
-	set -- "$1" "$2" $(sed -n 's/^[a-z0-9-]*: \([a-z]*\): \([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) errors, \([0-9]*\) skipped, \([0-9]*\) known.*/\1 \2 \3 \4 \5 \6/p' \
-		"$L/$1.log" | tail -1)
+	set -- "$1" "$2" $(grep -E '^[a-z0-9-]+: [a-z]+: [0-9]+ passed, ' "$L/$1.log" | tail -1 |
+		tr -d ':,' | awk '{ print $2, $3, $5, $7, $9, $11 }')
 	if [ $# -ne 8 ]; then
 		record "$1" 0 1 0 0
 		return
@@ -80,7 +80,8 @@ machine() {
 }
 
 build() {
-	make --no-print-directory -j"$(nproc)" O="$O" all unit fuzz-build > "$L/build.log" 2>&1 && return
+	make --no-print-directory -j"$(nproc)" O="$O" all unit fuzz-build > "$L/build.log" 2>&1 &&
+		return
 	grep -E 'error|warning|\*\*\*' "$L/build.log" | head -20
 	echo "the build failed; output: $L/build.log"
 	echo "0 passed, 1 failed, 0 skipped"

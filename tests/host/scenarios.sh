@@ -55,16 +55,17 @@ selftest fails 1 "$t.fails fail reason=\"line [0-9]+: 1 \+ 1 != 3" "a failed che
 selftest rows 1 '^  not ok 2 bad "row"' "a failed row"
 selftest checks_nothing 1 "$t.checks_nothing error .*checked nothing" "an empty test"
 selftest hang_guest 1 "$t.hang_guest fail reason=\"timed out: guest hung at rip" "a hung guest"
-selftest hang_hypervisor 1 "$t.hang_hypervisor fail reason=\"timed out: hypervisor hung in .*timer" \
-	"a hang with interrupts on"
-selftest hang_hypervisor_cli 1 \
-	"$t.hang_hypervisor_cli fail reason=\"timed out: hypervisor hung in .*NMI" \
-	"a hang with interrupts off"
+hung='fail reason="timed out: hypervisor hung in'
+selftest hang_hypervisor 1 "$t.hang_hypervisor $hung .*timer" "a hang with interrupts on"
+selftest hang_hypervisor_cli 1 "$t.hang_hypervisor_cli $hung .*NMI" "a hang with interrupts off"
 selftest hang_other_cpu 1 "$t.hang_other_cpu fail reason=\"CPU 1" "a hang on the second CPU"
-selftest wild_pointer 2 "$t.wild_pointer error reason=\"panic: #PF .*write.* at 10 in" "a wild write"
+selftest wild_pointer 2 "$t.wild_pointer error reason=\"panic: #PF .*write.* at 10 in" \
+	"a wild write"
 selftest write_to_code 2 "$t.write_to_code error reason=\"panic: #PF" "W^X, writing"
-selftest execute_data 2 "$t.execute_data error reason=\"panic: #PF page fault .execute" "W^X, executing"
-selftest stack_overflow 2 "$t.stack_overflow error reason=\"panic: stack overflow" "the guard page"
+selftest execute_data 2 "$t.execute_data error reason=\"panic: #PF page fault .execute" \
+	"W^X, executing"
+selftest stack_overflow 2 "$t.stack_overflow error reason=\"panic: stack overflow" \
+	"the guard page"
 selftest triple_fault 2 "reset" "the machine resets"
 selftest guest_triple_fault 0 "$t.guest_triple_fault pass" "a guest's triple fault"
 selftest forged_pass 1 "^vm0\| @nestbed test selftest.forged_pass pass" "a guest that lies"
@@ -73,8 +74,9 @@ selftest forged_pass 1 "^vm0\| @nestbed test selftest.forged_pass pass" "a guest
 scenario "tests go on after hangs" 1 "^@nestbed end .*passed=2 failed=3" --on qemu-svm --append \
 	"tests=selftest.hang_guest,selftest.hang_hypervisor*,selftest.passes,common.cpuid_exit"
 
-scenario "unknown test name: near matches, incomplete" 2 "no test is named common.cpuid_exot; did you mean common.cpuid_exit" \
-	--on qemu-svm --append "tests=common.cpuid_exot,common.cpuid_exit"
+scenario "unknown test name: near matches, incomplete" 2 \
+	"no test is named common.cpuid_exot; did you mean common.cpuid_exit" --on qemu-svm \
+	--append "tests=common.cpuid_exot,common.cpuid_exit"
 scenario "unknown word: warned, goes on" 0 "warning: .*colour" \
 	--on qemu-svm --append "colour=blue tests=common.cpuid_exit"
 scenario "no virtualization: inventory, reason, incomplete" 2 "info virt_reason no SVM: CPUID" \
