@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/mm/gmem.h"
 #include "core/mm/pt_walk.h"
 #include "core/x86/regs.h"
 
