@@ -64,7 +64,6 @@ enum insn_seg {
 #define INSN_F_SIB	0x04
 #define INSN_F_MOFFS	0x08	/* A0-A3: disp is the whole offset */
 #define INSN_F_REL	0x10	/* imm is relative to the next instruction */
-#define INSN_F_BYTE	0x20	/* an 8-bit form: op_size is 1 */
 
 #define INSN_REG_NONE	0xff
 #define INSN_REG_RIP	0x10

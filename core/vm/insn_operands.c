@@ -328,8 +328,6 @@ int insn_decode_operands(struct dec *d)
 		return err;
 	group_size(d);
 	o->op_size = operand_size(d);
-	if (o->op_size == 1)
-		o->flags |= INSN_F_BYTE;
 	if (d->row & STR)
 		default_segment(o, false);
 	err = decode_imm(d);

@@ -59,6 +59,20 @@ static void stack_width(void **state)
 	assert_int_equal(b.s.gpr[4], TOP - 4);
 }
 
+/* All 64 bits of RSP count in 64-bit mode, whatever SS says. */
+static void wide_stack(void **state)
+{
+	struct box b;
+
+	box_init(&b);
+	b.s.seg[VSEG_SS].attr = 0;
+	b.s.gpr[4] = 0x500000000;
+	box_assert_fault(&b, box_run(&b, M64, 0x50), VEC_PF, PFERR_W);
+	assert_int_equal(b.fault.payload, 0x4fffffff8);
+	b.s.gpr[4] = 0x800000000000;
+	box_assert_fault(&b, box_run(&b, M64, 0x58), VEC_SS, 0);
+}
+
 static void pop_faults(void **state)
 {
 	struct box b;
@@ -134,5 +148,6 @@ static void leave(void **state)
 }
 
 BOX_TESTS(cmocka_unit_test(push_pop), cmocka_unit_test(stack_width),
+	  cmocka_unit_test(wide_stack),
 	  cmocka_unit_test(pop_faults), cmocka_unit_test(branches),
 	  cmocka_unit_test(branch_faults), cmocka_unit_test(leave))

@@ -207,6 +207,9 @@ static void exit_lengths(void **state)
 		{ { 0x0f, 0x01, 0xd9 }, 3, INSN_MODE_64, INSN_OP_VMRUN, -EINVAL },
 		{ { 0xc5, 0xf8, 0x77 }, 3, INSN_MODE_64, INSN_OP_HLT, -EINVAL },
 		{ { 0x0f, 0x38, 0x00, 0xc0 }, 4, INSN_MODE_64, INSN_OP_CPUID, -EINVAL },
+		/* VZEROUPPER is not EMMS, SHA256MSG1 (0F 38 CC) not INT3 */
+		{ { 0xc5, 0xf8, 0x77 }, 3, INSN_MODE_64, 0x0f77, -EINVAL },
+		{ { 0x0f, 0x38, 0xcc, 0xc1 }, 4, INSN_MODE_64, INSN_OP_INT3, -EINVAL },
 		{ { 0x0f }, 1, INSN_MODE_64, INSN_OP_CPUID, -EAGAIN },
 		{ { 0 }, 0, INSN_MODE_64, INSN_OP_HLT, -EAGAIN },
 		/* any instruction: OUT, IN, MOV CR0 */
