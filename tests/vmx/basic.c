@@ -3,11 +3,11 @@
 #include "tests/machine.h"
 #include "tests/vmx/vmx_test.h"
 
-GUEST64(guest_cpuid, "mov $0x40001234, %eax; cpuid; vmcall");
+GUEST64(vx_cpuid_vmcall, "mov $0x40001234, %eax; cpuid; vmcall");
 
 TEST(vmx, cpuid_exit, .ref = "SDM3 26.1.2", .needs = NEED_VMX)
 {
-	struct machine *m = machine_new(t, MODE_LONG64, &guest_cpuid);
+	struct machine *m = machine_new(t, MODE_LONG64, &vx_cpuid_vmcall);
 
 	REQUIRE_EQ(t, machine_run(m), EXIT_CPUID);
 	EXPECT_EQ(t, m->v->exit.code, VMX_EXIT_CPUID);

@@ -8,3 +8,5 @@ obj-y += tests/vmx/entry_guest_segs.o
 obj-y += tests/vmx/entry_guest_state.o
 obj-y += tests/vmx/caps.o
 obj-y += tests/vmx/insn.o
+obj-y += tests/vmx/intercept.o
+obj-y += tests/vmx/regs.o

@@ -14,7 +14,7 @@ bool known_defect(struct test_ctx *t, const char *row)
 	return d;
 }
 
-GUEST64(guest_loop, "1: cpuid; jmp 1b");
+GUEST64(vx_loop, "1: cpuid; jmp 1b");
 
 enum exit_reason entry_try(struct machine *m)
 {
@@ -57,7 +57,7 @@ struct machine *entry_machine_in(struct test_ctx *t, enum entry_env env)
 		[ENTRY_PAE32] = MODE_PROT32, [ENTRY_REAL16] = MODE_REAL16,
 		[ENTRY_V86] = MODE_PROT32,
 	};
-	struct machine *m = machine_new(t, modes[env], &guest_loop);
+	struct machine *m = machine_new(t, modes[env], &vx_loop);
 
 	if (env == ENTRY_PAE32)
 		make_pae(m);
