@@ -62,7 +62,7 @@ void svm_decode_operands(struct vcpu *v)
 	if (x->idt.type >= EVENT_SOFT_INT && !x->idt.insn_len)
 		soft_len(v);
 	if (x->reason != EXIT_CR && x->reason != EXIT_DR && x->reason != EXIT_IO &&
-	    x->reason != EXIT_SWINT && x->reason != EXIT_INVLPG)
+	    x->reason != EXIT_SWINT && x->reason != EXIT_INVLPG && x->reason != EXIT_WBINVD)
 		return;
 	if (svm_fetch_insn(v, &i))
 		return;

@@ -146,11 +146,18 @@ static bool decode_invlpg(const struct source *s, struct vm_exit *x)
 	return !(s->have & SVM_DECODE_ASSISTS);
 }
 
+/* A CPU without nRIP may say WBINVD of an INVD: TCG does. */
+static bool decode_wbinvd(const struct source *s, struct vm_exit *x)
+{
+	x->insn_len = svm_nrip_len(s->c, s->have);
+	return !(s->have & SVM_DECODE_NRIP);
+}
+
 static bool (*const decoders[KIND_COUNT])(const struct source *s, struct vm_exit *x) = {
 	[KIND_CR] = decode_cr, [KIND_DR] = decode_dr, [KIND_EXCP] = decode_excp,
 	[KIND_IOIO] = decode_ioio, [KIND_MSR] = decode_msr, [KIND_TASK] = decode_task,
 	[KIND_NPF] = decode_npf, [KIND_VIRT] = decode_virt, [KIND_SWINT] = decode_swint,
-	[KIND_INVLPG] = decode_invlpg,
+	[KIND_INVLPG] = decode_invlpg, [KIND_WBINVD] = decode_wbinvd,
 };
 
 struct event svm_event_decode(u64 info, u64 cr2)
@@ -274,6 +281,10 @@ int svm_exit_operands(struct vm_exit *x, const struct insn *i,
 			return -EINVAL;
 		x->exc.vector = (u8)i->imm;
 		x->exc.insn_len = i->len;
+		return 0;
+	case EXIT_WBINVD:
+		if (insn_is(i, INSN_MAP_0F, 0x08))
+			x->reason = EXIT_INVD;
 		return 0;
 	case EXIT_INVLPG:
 		if (!insn_is(i, INSN_MAP_0F, 0x01) || !insn_has_mem(i))

@@ -14,7 +14,7 @@ struct insn;
 /* How a row of exit_codes.def is decoded; INSN and NONE have no operands. */
 enum svm_exit_kind {
 	KIND_NONE, KIND_INSN, KIND_CR, KIND_DR, KIND_EXCP, KIND_IOIO, KIND_MSR,
-	KIND_TASK, KIND_NPF, KIND_VIRT, KIND_SWINT, KIND_INVLPG, KIND_COUNT
+	KIND_TASK, KIND_NPF, KIND_VIRT, KIND_SWINT, KIND_INVLPG, KIND_WBINVD, KIND_COUNT
 };
 
 struct svm_exit_row {

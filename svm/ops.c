@@ -62,6 +62,7 @@ static void svm_describe(char *buf, size_t size)
 		{ svm.quirks.virq_if1_lost, "virq_if1_lost" },
 		{ svm.quirks.intr_if0_lost, "intr_if0_lost" },
 		{ svm.quirks.soft_nrip_lost, "soft_nrip_lost" },
+		{ svm.quirks.cr2_lost, "cr2_lost" },
 	};
 	size_t len;
 
@@ -261,6 +262,8 @@ static void svm_enter(struct vcpu *v)
 		if (unlikely(a->attention))
 			svm_inject_prepare(v);
 		state_to_vmcb(v, c);
+		if (unlikely(svm.quirks.cr2_lost))
+			write_cr2(vmcb_get_cr2(c));
 		svm_world_switch(v, a->vmcb_pa, (u64)sc);
 		/* An entry that failed has no guest state to take over. */
 		if (likely((u32)c->exitcode != (u32)SVM_EXIT_INVALID))

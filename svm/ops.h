@@ -13,6 +13,7 @@ struct svm_quirks {
 	bool virq_if1_lost;	/* V_IRQ with IF = 1 at VMRUN does not fire */
 	bool intr_if0_lost;	/* a physical interrupt does not end a guest with IF = 0 */
 	bool soft_nrip_lost;	/* EVENTINJ of INT n pushes RIP, not nRIP */
+	bool cr2_lost;		/* VMRUN does not load CR2 */
 };
 
 /* Written once, before the second CPU is enabled. */

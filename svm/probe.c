@@ -3,6 +3,7 @@
 
 #include "core/lib/string.h"
 #include "core/mm/host.h"
+#include "core/x86/insn.h"
 #include "core/x86/lapic_hw.h"
 #include "core/x86/regs.h"
 #include "svm/insn.h"
@@ -161,6 +162,18 @@ static void probe_soft(struct probe *p, struct svm_quirks *q)
 		q->soft_nrip_lost = *(u16 *)(p->page + P_STACK - 6) == P_CODE;
 }
 
+/* CR2 of the VMCB must come back unchanged (APM2 15.5.1: VMRUN loads it). */
+static void probe_cr2(struct probe *p, struct svm_quirks *q)
+{
+	static const u8 code[] = { 0x0f, 0x01, 0xd9 };
+	const u64 cr2 = read_cr2() ^ 0x123456789000ULL;
+
+	guest_reset(p, code, sizeof(code), 0);
+	vmcb_set_cr2(p->c, cr2);
+	if (guest_run(p, false) == SVM_EXIT_VMMCALL)
+		q->cr2_lost = vmcb_get_cr2(p->c) != cr2;
+}
+
 int svm_probe_quirks(struct svm_quirks *q)
 {
 	struct probe p = { 0 };
@@ -169,6 +182,7 @@ int svm_probe_quirks(struct svm_quirks *q)
 	if (!err) {
 		probe_shadow(&p, q);
 		probe_intr(&p, q);
+		probe_cr2(&p, q);
 		if (svm.caps.nrips)
 			probe_soft(&p, q);
 	}
