@@ -125,7 +125,8 @@ static const struct emul_row rows_1[256] = {
 	[0x48 ... 0x4f] = { op_dec,  O_OPREG, O_NONE, RW, NULL },
 	[0x50 ... 0x57] = { op_push, O_OPREG, O_NONE, F_RD, NULL },
 	[0x58 ... 0x5f] = { op_pop,  O_NONE,  O_NONE, F_SELF, NULL },
-	[0x63] = { op_movsx,  O_REG, O_RM32,  F_WR, NULL },	/* MOVSXD; 66: AMD reads 32 bits, too */
+	/* MOVSXD; with 66, too, AMD reads 32 bits */
+	[0x63] = { op_movsx,  O_REG, O_RM32,  F_WR, NULL },
 	[0x68] = { op_push,   O_IMM, O_NONE,  F_RD, NULL },
 	[0x69] = { op_imul3,  O_REG, O_RM,    F_WR, NULL },
 	[0x6a] = { op_push,   O_IMM, O_NONE,  F_RD, NULL },
