@@ -135,6 +135,8 @@ static char *last_words(const char *path)
 {
 	/* Bochs goes on after its reason with where it was. */
 	static const char bochs[] = "exiting with the following message:\n";
+	/* Its debugger stops at each reset and has no more commands. */
+	static const char resets[] = "fgets() returned ERROR";
 	struct mapped f;
 	const char *end, *line;
 	char *text;
@@ -142,6 +144,10 @@ static char *last_words(const char *path)
 	if (!path || map_file(path, &f))
 		return xstrdup("");
 	end = f.data + f.len;
+	if (memmem(f.data, f.len, resets, sizeof(resets) - 1)) {
+		unmap_file(&f);
+		return xstrdup("the machine reset again and again");
+	}
 	line = memmem(f.data, f.len, bochs, sizeof(bochs) - 1);
 	if (line) {
 		line += sizeof(bochs) - 1;
