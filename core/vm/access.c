@@ -102,6 +102,18 @@ int vcpu_write(struct vcpu *v, u64 linear, const void *buf, u64 len, struct even
 	return copy_linear(v, linear, (u8 *)buf, len, PTA_WRITE | user_bit(v), fault);
 }
 
+int vcpu_probe_write(struct vcpu *v, u64 linear, u64 len, struct event *fault)
+{
+	u32 access = PTA_WRITE | user_bit(v);
+	u64 last = linear + len - 1;
+	u64 gpa;
+	int err = vcpu_translate(v, linear, access, &gpa, fault);
+
+	if (err || !((linear ^ last) & PAGE_MASK))
+		return err;
+	return vcpu_translate(v, last & PAGE_MASK, access, &gpa, fault);
+}
+
 int vcpu_fetch(struct vcpu *v, u64 linear, void *buf, unsigned int n)
 {
 	struct event fault;

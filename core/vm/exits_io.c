@@ -76,7 +76,7 @@ static int string_element(struct vcpu *v, const struct exit_io *io, const struct
 		linear = (u32)linear;
 	if (io->in) {
 		/* The destination is checked first: the port is read once only. */
-		err = vcpu_read(v, linear, &val, io->size, fault);
+		err = vcpu_probe_write(v, linear, io->size, fault);
 		if (err)
 			return err;
 		*r = bus_io(&v->vm->bus, io->port, io->size, true, &val);

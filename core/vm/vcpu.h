@@ -142,6 +142,8 @@ int __must_check vcpu_translate(struct vcpu *v, u64 linear, u32 access, u64 *gpa
 int __must_check vcpu_read(struct vcpu *v, u64 linear, void *buf, u64 len, struct event *fault);
 int __must_check vcpu_write(struct vcpu *v, u64 linear, const void *buf, u64 len,
 			    struct event *fault);
+/* Would writing len bytes fault?  As vcpu_write, but nothing is written. */
+int __must_check vcpu_probe_write(struct vcpu *v, u64 linear, u64 len, struct event *fault);
 
 void vcpu_queue_exception(struct vcpu *v, struct event e);
 const char *stop_reason_name(unsigned int stop);
