@@ -150,6 +150,7 @@ static const struct emul_row rows_1[256] = {
 	[0xc0 ... 0xc1] = { NULL, O_RM, O_IMM, 0, group2 },
 	[0xc2 ... 0xc3] = { op_ret,  O_NONE, O_NONE, F_SELF, NULL },
 	[0xc6 ... 0xc7] = { op_mov,  O_RM, O_IMM, F_WR, NULL },
+	[0xc8] = { op_enter, O_NONE, O_NONE, F_SELF, NULL },
 	[0xc9] = { op_leave, O_NONE, O_NONE, F_SELF, NULL },
 	[0xd0 ... 0xd1] = { NULL, O_RM, O_ONE, 0, group2 },
 	[0xd2 ... 0xd3] = { NULL, O_RM, O_CL, 0, group2 },

@@ -132,6 +132,7 @@ int op_pop(struct emul *e);
 int op_call(struct emul *e);
 int op_jmp(struct emul *e);
 int op_ret(struct emul *e);
+int op_enter(struct emul *e);
 int op_leave(struct emul *e);
 
 /* emul_string.c, emul_vec.c */

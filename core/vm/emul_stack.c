@@ -27,18 +27,24 @@ static int stack_linear(struct emul *e, u64 rsp, unsigned int size, bool write, 
 			   write, linear, e->fault);
 }
 
-static int push(struct emul *e, u64 val)
+/* Stores below *rsp and moves *rsp there; changes no register. */
+static int push_at(struct emul *e, u64 *rsp, u64 val)
 {
 	unsigned int size = e->i->op_size;
-	u64 rsp = moved_rsp(e, e->s->gpr[4], -(s64)size), linear;
+	u64 below = moved_rsp(e, *rsp, -(s64)size), linear;
 	int err;
 
-	err = stack_linear(e, rsp, size, true, &linear);
+	err = stack_linear(e, below, size, true, &linear);
 	if (!err)
 		err = emul_write(e, linear, &val, size);
 	if (!err)
-		e->s->gpr[4] = rsp;
+		*rsp = below;
 	return err;
+}
+
+static int push(struct emul *e, u64 val)
+{
+	return push_at(e, &e->s->gpr[4], val);
 }
 
 /* What is at rsp; *next gets rSP behind it.  Changes no register. */
@@ -157,5 +163,48 @@ int op_leave(struct emul *e)
 		return err;
 	e->s->gpr[4] = next;
 	emul_set_reg(e, 5, e->i->op_size, val);
+	return 0;
+}
+
+/* The pointers of level - 1 outer frames, found through rBP, and the new one. */
+static int push_frames(struct emul *e, u64 *rsp, u64 frame, unsigned int level)
+{
+	u64 outer = e->s->gpr[5], val, next;
+	int err;
+
+	while (--level) {
+		outer = moved_rsp(e, outer, -(s64)e->i->op_size);
+		err = peek(e, outer, &val, &next);
+		if (!err)
+			err = push_at(e, rsp, val);
+		if (err)
+			return err;
+	}
+	return push_at(e, rsp, frame);
+}
+
+/* ENTER size, level: APM3 ENTER.  A page below the new frame must be writable. */
+int op_enter(struct emul *e)
+{
+	unsigned int level = e->i->imm2 & 31;
+	u64 rsp = e->s->gpr[4], frame, linear;
+	int err;
+
+	err = push_at(e, &rsp, e->s->gpr[5]);
+	if (err)
+		return err;
+	frame = rsp;
+	if (level)
+		err = push_frames(e, &rsp, frame, level);
+	if (err)
+		return err;
+	rsp = moved_rsp(e, rsp, -(s64)e->i->imm);
+	err = stack_linear(e, rsp, e->i->op_size, true, &linear);
+	if (!err)
+		err = emul_probe(e, linear, e->i->op_size);
+	if (err)
+		return err;
+	e->s->gpr[4] = rsp;
+	emul_set_reg(e, 5, e->i->op_size, frame);
 	return 0;
 }

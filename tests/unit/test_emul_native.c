@@ -343,8 +343,13 @@ static void bias(struct ctx *x)
 	if (f & C_XLAT) {
 		g[3] = random_place(x) - (g[0] & 0xff) - gs_base(x);
 	}
-	if (f & C_STACK && x->i.opcode == 0xc9)
+	/* ENTER, LEAVE; frames of up to 8 KiB. */
+	if (f & C_STACK && (x->i.opcode & 0xfe) == 0xc8) {
 		g[5] = random_place(x);
+		if (x->i.imm2_size)
+			x->code[x->i.len - 2] &= 0x1f;
+		(void)!insn_decode(&x->i, x->code, 15, x->mode);
+	}
 	if (f & C_DIV && !rng_one_in(r, 4))
 		g[2] = x->i.op_size == 8 && rng_one_in(r, 2) && (x->i.reg & 7) == 7 ?
 		       (u64)((s64)g[0] >> 63) : operand_value(x, 0) >> (1 + rng_below(r, 60));

@@ -147,7 +147,38 @@ static void leave(void **state)
 	assert_int_equal(b.s.gpr[4], BOX_BASE + 0x108);
 }
 
+static void enter(void **state)
+{
+	struct box b;
+
+	box_init(&b);
+	b.s.gpr[5] = BOX_BASE + 0x200;
+	box_put(&b, BOX_BASE + 0x1f8, 0xaaaa, 8);
+	/* enter 0x20, 0 */
+	assert_int_equal(box_run(&b, M64, 0xc8, 0x20, 0x00, 0x00), 0);
+	assert_int_equal(box_get(&b, TOP - 8, 8), BOX_BASE + 0x200);
+	assert_int_equal(b.s.gpr[5], TOP - 8);
+	assert_int_equal(b.s.gpr[4], TOP - 8 - 0x20);
+	assert_int_equal(b.probes, 1);
+	/* enter 0, 2: the outer frame's pointer and the new one */
+	b.s.gpr[5] = BOX_BASE + 0x200;
+	b.s.gpr[4] = TOP;
+	assert_int_equal(box_run(&b, M64, 0xc8, 0x00, 0x00, 0x22), 0);
+	assert_int_equal(box_get(&b, TOP - 16, 8), 0xaaaa);
+	assert_int_equal(box_get(&b, TOP - 24, 8), TOP - 8);
+	assert_int_equal(b.s.gpr[5], TOP - 8);
+	assert_int_equal(b.s.gpr[4], TOP - 24);
+	/* the end of the frame must be writable */
+	b.s.rip = 0x1000;
+	b.s.gpr[4] = BOX_BASE + 0x100;
+	b.s.gpr[5] = 0x77;
+	box_assert_fault(&b, box_run(&b, M64, 0xc8, 0x00, 0x02, 0x00), VEC_PF, PFERR_W);
+	assert_int_equal(b.s.gpr[4], BOX_BASE + 0x100);
+	assert_int_equal(b.s.gpr[5], 0x77);
+}
+
 BOX_TESTS(cmocka_unit_test(push_pop), cmocka_unit_test(stack_width),
 	  cmocka_unit_test(wide_stack),
 	  cmocka_unit_test(pop_faults), cmocka_unit_test(branches),
-	  cmocka_unit_test(branch_faults), cmocka_unit_test(leave))
+	  cmocka_unit_test(branch_faults), cmocka_unit_test(leave),
+	  cmocka_unit_test(enter))
