@@ -20,6 +20,7 @@ static const char *const vga_files[] = {
 	NULL,
 };
 
+/* NULL when none does. */
 static const char *first_that_exists(const char *const *list)
 {
 	while (*list && !file_exists(*list))
@@ -36,6 +37,7 @@ static int check_path(const char *path)
 	return -EINVAL;
 }
 
+/* The configuration: a PC with a CD drive, one serial port and no window. */
 static void write_rc(struct strbuf *rc, const struct machine *m, const struct boot_spec *spec)
 {
 	/* More than 2 GiB of host memory is refused; the rest it swaps to a file. */

@@ -16,6 +16,7 @@
 
 static volatile sig_atomic_t interrupted;
 
+/* Only notes it: the loop ends the run and writes the report. */
 static void on_signal(int sig)
 {
 	interrupted = sig;
@@ -48,6 +49,7 @@ struct session {
 	char *stopped;
 };
 
+/* The model first: progress shows what it knows by then. */
 static void on_event(void *ctx, const struct serial_event *ev)
 {
 	struct session *s = ctx;
@@ -56,6 +58,7 @@ static void on_event(void *ctx, const struct serial_event *ev)
 	progress_event(s->c->progress, s->c->m, ev);
 }
 
+/* The raw bytes, before anything looks at them. */
 static void write_log(struct session *s, const char *buf, size_t n)
 {
 	while (n) {
@@ -74,6 +77,7 @@ static void write_log(struct session *s, const char *buf, size_t n)
 	}
 }
 
+/* What has come by now; the line may also have been closed. */
 static void take_bytes(struct session *s)
 {
 	char buf[16384];
@@ -93,6 +97,7 @@ static void take_bytes(struct session *s)
 		s->ended_at = s->last_byte;
 }
 
+/* For messages: where it was when it was stopped. */
 static const char *last_test(const struct run_model *m)
 {
 	return m->last_started ? m->test[m->last_started - 1].id : "none";
@@ -121,6 +126,7 @@ static void check_limits(struct session *s)
 				       (unsigned long long)(l->log_bytes >> 20), last_test(m));
 }
 
+/* Ended, reset, cut off or told to stop. */
 static bool over(const struct session *s)
 {
 	const struct run_model *m = s->c->m;
@@ -164,6 +170,7 @@ static char *last_words(const char *path)
 	return text;
 }
 
+/* The emulator is gone after this, whatever state it was in. */
 static void end_child(struct session *s)
 {
 	struct capture *c = s->c;

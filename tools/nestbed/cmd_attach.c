@@ -48,6 +48,7 @@ static void attach_help(FILE *f)
 	      "Exit code: 0 passed, 1 something failed, 2 incomplete, 64 usage.\n", f);
 }
 
+/* 0, or -EINVAL after a message. */
 static int take_option(struct attach_options *o, int c, const char *arg)
 {
 	switch (c) {
@@ -119,6 +120,7 @@ static bool same_file(int fd, const char *dir)
 	return same;
 }
 
+/* From the first byte to the report; a file is read to its end. */
 static enum verdict follow(const struct attach_options *o, int fd, bool file, int log_fd,
 			   const char *dir)
 {

@@ -45,6 +45,7 @@ static void load_facts(const char *dir, struct run_facts *f)
 	free(path);
 }
 
+/* Feeds the recorded log through the same reader as a live one. */
 static int load_log(const char *dir, struct run_model *m)
 {
 	char *path = xasprintf("%s/serial.log", dir);
@@ -111,6 +112,7 @@ static int write_benches(const char *path, const struct benches *all)
 	return err;
 }
 
+/* Judges one directory anew and rewrites its files. */
 static void report_one(const char *dir, struct run_row *row, bool summary, struct benches *benches)
 {
 	struct run_model m;

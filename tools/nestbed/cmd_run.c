@@ -87,6 +87,7 @@ static void run_help(FILE *f)
 	      "truncated log, machine not available), 64 usage.\n", f);
 }
 
+/* The table is printed when the name is not in it. */
 static int add_machine(struct run_options *o, const char *name)
 {
 	const struct machine *m = machine_find(name);
@@ -104,6 +105,7 @@ static int add_machine(struct run_options *o, const char *name)
 	return 0;
 }
 
+/* The request keeps a pointer to a list that may move: set it each time. */
 static int add_guest(struct run_options *o, const char *text)
 {
 	size_t n = o->media.nguests;
@@ -116,6 +118,7 @@ static int add_guest(struct run_options *o, const char *text)
 	return 0;
 }
 
+/* 0, or -EINVAL after a message. */
 static int take_option(struct run_options *o, int c, const char *arg)
 {
 	switch (c) {
@@ -205,6 +208,7 @@ struct one_run {
 	struct run_model model;
 };
 
+/* Emulators may run in another directory: they get absolute paths. */
 static char *absolute_dir(const char *dir)
 {
 	int err = make_dirs(dir);
@@ -215,6 +219,7 @@ static char *absolute_dir(const char *dir)
 	return NULL;
 }
 
+/* Everything that must exist before the emulator starts. */
 static int prepare(struct one_run *run, const struct run_options *o)
 {
 	const struct machine *m = run->machine;
@@ -363,6 +368,7 @@ static void combine(const char *base, struct run_row *row, size_t n)
 	free(path);
 }
 
+/* One machine after the other: two at once would disturb their time. */
 static enum verdict run_all(const struct run_options *o)
 {
 	char *base = o->out ? xstrdup(o->out) : outdir_base();

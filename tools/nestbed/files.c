@@ -45,6 +45,7 @@ void unmap_file(struct mapped *m)
 	*m = (struct mapped){ .data = "" };
 }
 
+/* Through a second file and rename: a reader never sees half of it. */
 int write_file(const char *path, const char *data, size_t n)
 {
 	char *tmp = xasprintf("%s.new", path);

@@ -19,6 +19,7 @@ void argv_add(struct argv *a, const char *word)
 	a->word[a->n] = NULL;
 }
 
+/* As argv_add, formatted. */
 void argv_addf(struct argv *a, const char *fmt, ...)
 {
 	struct strbuf b = { 0 };

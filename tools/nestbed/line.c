@@ -22,6 +22,7 @@ static const struct {
 	{ 230400, B230400 }, { 460800, B460800 }, { 921600, B921600 }, { 1500000, B1500000 },
 };
 
+/* A message, and the error for the caller. */
 static int say(const char *target, const char *why)
 {
 	fprintf(stderr, "nestbed: %s: %s\n", target, why);
@@ -89,6 +90,7 @@ static int open_unix(const char *target, const char *path)
 	return -EINVAL;
 }
 
+/* The first address that answers; errno of the last one otherwise. */
 static int connect_any(const struct addrinfo *list)
 {
 	for (; list; list = list->ai_next) {

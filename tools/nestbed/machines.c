@@ -7,6 +7,7 @@
 
 #include "tools/nestbed/files.h"
 
+/* KVM must offer nesting, or the image would find no virtualization. */
 static const char *kvm_missing(void)
 {
 	static const char *const params[] = {

@@ -14,6 +14,7 @@ static const struct {
 	{ "report", cmd_report, "make reports again from their serial logs" },
 };
 
+/* The table of commands, for people. */
 static void help(FILE *f)
 {
 	fputs("usage: nestbed COMMAND [options]\n\n", f);

@@ -260,6 +260,7 @@ static char *default_iso(void)
 	return found;
 }
 
+/* The absolute path; NULL after a message. */
 static char *named_file(const char *path)
 {
 	char *full = absolute_path(path);
@@ -271,6 +272,7 @@ static char *named_file(const char *path)
 	return NULL;
 }
 
+/* An ISO as it is, or its image in an ISO of this run's own. */
 static int prepare_iso(const struct media_request *req, struct boot_spec *spec)
 {
 	char *iso = req->iso ? named_file(req->iso) : default_iso();

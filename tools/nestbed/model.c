@@ -56,6 +56,7 @@ size_t group_len(const char *id)
 	return one ? (size_t)(one - id) : strlen(id);
 }
 
+/* Bounded, and cleaned: messages quote lines that came from the machine. */
 static void add_message(struct messages *list, const char *fmt, va_list ap)
 {
 	struct strbuf raw = { 0 };
@@ -141,6 +142,7 @@ static void *grow(void *list, size_t n, size_t size)
 	return xrealloc(list, n ? n * 2 : 1, size);
 }
 
+/* Appends a copy; what is beyond the bound is dropped silently, it is only inventory. */
 static void add_named(struct named **list, size_t *n, const char *name, const char *text)
 {
 	if (*n == MODEL_PAIRS_MAX)
@@ -187,6 +189,7 @@ static size_t *hash_slot(const struct run_model *m, const char *id)
 	}
 }
 
+/* Keeps the table at most half full, so that probing stays short. */
 static void hash_double(struct run_model *m)
 {
 	free(m->hash);
@@ -196,6 +199,7 @@ static void hash_double(struct run_model *m)
 		*hash_slot(m, m->test[i].id) = i + 1;
 }
 
+/* A machine line that cannot be used: the run cannot be complete. */
 static void bad_line(struct run_model *m, const struct serial_event *ev, const char *what)
 {
 	if (++m->bad_lines <= 8)
@@ -230,6 +234,7 @@ static struct test_case *get_test(struct run_model *m, const struct serial_event
 	return t;
 }
 
+/* The run starts here; a later begin line never reaches this. */
 static void on_begin(struct run_model *m, const struct serial_event *ev)
 {
 	const char *v = serial_value(ev, "v");
@@ -260,6 +265,7 @@ static void on_plan(struct run_model *m, const struct serial_event *ev)
 		m->has_plan = true;
 }
 
+/* A test that is to report: without a result it will be named as missing. */
 static void on_decl(struct run_model *m, const struct serial_event *ev)
 {
 	struct test_case *t = get_test(m, ev);
@@ -273,6 +279,7 @@ static void on_decl(struct run_model *m, const struct serial_event *ev)
 	t->declared = true;
 }
 
+/* From here on this test is to blame when the line goes dead. */
 static void on_start(struct run_model *m, const struct serial_event *ev)
 {
 	struct test_case *t = get_test(m, ev);
@@ -289,6 +296,7 @@ static void on_start(struct run_model *m, const struct serial_event *ev)
 	m->last_started = m->current;
 }
 
+/* RESULT_NONE for a word that no test line may use. */
 static enum test_result result_from(const char *name)
 {
 	for (int r = 0; r < RESULT_NR; r++) {
@@ -336,6 +344,7 @@ static void on_test(struct run_model *m, const struct serial_event *ev)
 	t->log_to = ev->next;
 }
 
+/* All three numbers or nothing. */
 static void on_bench(struct run_model *m, const struct serial_event *ev)
 {
 	const char *min = serial_value(ev, "min");
@@ -357,6 +366,7 @@ static void on_bench(struct run_model *m, const struct serial_event *ev)
 	m->bench[m->nbench++] = b;
 }
 
+/* Statistics do not decide a verdict: a damaged block is a note. */
 static void stats_damaged(struct run_model *m, const struct serial_event *ev, const char *what)
 {
 	if (++m->stats_damaged <= 4)
@@ -365,6 +375,7 @@ static void stats_damaged(struct run_model *m, const struct serial_event *ev, co
 	m->in_stats = false;
 }
 
+/* Sums run over the line as it came, before anything is taken out of it. */
 static void on_stats_begin(struct run_model *m, const struct serial_event *ev)
 {
 	struct stats_block *b = &m->receiving;
@@ -410,6 +421,7 @@ static void on_stat(struct run_model *m, const struct serial_event *ev)
 	sb_puts(&b->text, "\n");
 }
 
+/* Only a block whose count and checksum agree replaces the last good one. */
 static void on_stats_end(struct run_model *m, const struct serial_event *ev)
 {
 	struct stats_block *b = &m->receiving;
@@ -441,6 +453,7 @@ static void on_stats_end(struct run_model *m, const struct serial_event *ev)
 	m->in_stats = false;
 }
 
+/* Everything behind it is another run or noise. */
 static void on_end(struct run_model *m, const struct serial_event *ev)
 {
 	m->ended = true;

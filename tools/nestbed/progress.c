@@ -32,6 +32,7 @@ double progress_left(const struct run_model *m, double testing)
 	return testing / (double)done * (double)(m->plan - done);
 }
 
+/* A line that wraps could not be taken back. */
 static int columns(void)
 {
 	struct winsize w;
@@ -48,6 +49,7 @@ static void clear_line(struct progress *p)
 	p->on_screen = false;
 }
 
+/* "qemu-svm: 12/140, 1 failed, 8 s, about 30 s left: svm.cpuid" */
 static void state_line(const struct progress *p, const struct run_model *m, struct strbuf *b)
 {
 	double now = now_seconds();
@@ -72,6 +74,7 @@ static void state_line(const struct progress *p, const struct run_model *m, stru
 		sb_puts(b, ": ended");
 }
 
+/* Rewrites the live line, or adds a line where there is none. */
 static void draw(struct progress *p, const struct run_model *m)
 {
 	struct strbuf b = { 0 };
@@ -87,12 +90,14 @@ static void draw(struct progress *p, const struct run_model *m)
 	sb_free(&b);
 }
 
+/* A line that stays. */
 static void say(struct progress *p, const char *text)
 {
 	clear_line(p);
 	fprintf(stderr, "%s: %s\n", p->machine, text);
 }
 
+/* Tells at once whether the right machine answered. */
 static void say_begin(struct progress *p, const struct run_model *m)
 {
 	const char *cpu = model_begin(m, "cpu"), *virt = model_begin(m, "virt");
@@ -105,6 +110,7 @@ static void say_begin(struct progress *p, const struct run_model *m)
 	p->said_begin = true;
 }
 
+/* Failures are shown when they happen; nobody waits for the end to stop a run. */
 static void say_result(struct progress *p, const struct run_model *m,
 		       const struct serial_event *ev)
 {
@@ -124,6 +130,7 @@ static void say_result(struct progress *p, const struct run_model *m,
 	free(text);
 }
 
+/* Cleaned: a guest must not drive the terminal. */
 static void echo_line(const struct serial_event *ev)
 {
 	struct strbuf b = { 0 };

@@ -29,6 +29,7 @@ static char *escape_commas(const char *s)
 	return b.s ? b.s : xstrdup("");
 }
 
+/* A flash chip: unit 0 the code, unit 1 the variables. */
 static void add_flash(struct argv *argv, int unit, const char *file, const char *more)
 {
 	char *escaped = escape_commas(file);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* XHTML syntax that an HTML parser reads the same way. */
 static void open_page(struct strbuf *out, const char *title)
 {
 	sb_puts(out, "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n"
@@ -25,6 +26,7 @@ static void close_page(struct strbuf *out)
 	sb_puts(out, "</body>\n</html>\n");
 }
 
+/* Nothing known, no row. */
 static void fact_row(struct strbuf *out, const char *key, const char *text)
 {
 	if (!*key || !text || !*text)
@@ -74,6 +76,7 @@ static const char *verdict_sentence(const struct run_model *m)
 	return sentence[m->verdict];
 }
 
+/* The first thing to see: the verdict, and what spoils it. */
 static void add_verdict(struct strbuf *out, const struct report *r)
 {
 	const struct run_model *m = r->m;
@@ -108,6 +111,7 @@ static void add_sums(struct strbuf *out, const struct run_model *m)
 	sb_puts(out, "</ul>\n");
 }
 
+/* What ran where: the facts of the run, then what the image said of the machine. */
 static void add_facts(struct strbuf *out, const struct report *r)
 {
 	const struct run_model *m = r->m;
@@ -155,6 +159,7 @@ static void add_case(struct strbuf *out, const struct report *r, const struct te
 	sb_puts(out, "</div>\n");
 }
 
+/* Failures first, so that nobody has to look for them. */
 static void add_bad(struct strbuf *out, const struct report *r)
 {
 	const size_t most = 500;
@@ -215,6 +220,7 @@ static void add_test_row(struct strbuf *out, const struct test_case *t, u64 long
 	sb_puts(out, "</td></tr>\n");
 }
 
+/* One group with its own sums; open, so that it prints. */
 static void add_group(struct strbuf *out, const struct run_model *m, const size_t *order,
 		      size_t n, u64 longest)
 {
@@ -281,6 +287,7 @@ static void add_bench(struct strbuf *out, const struct run_model *m)
 	sb_puts(out, "</table>\n");
 }
 
+/* Notes, the end of an incomplete log, and the other files. */
 static void add_rest(struct strbuf *out, const struct report *r)
 {
 	const struct run_model *m = r->m;

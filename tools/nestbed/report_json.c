@@ -20,6 +20,7 @@ static void add_u64(cJSON *o, const char *key, u64 v)
 	cJSON_AddRawToObject(o, key, text + at);
 }
 
+/* Absent rather than null: readers test for the key. */
 static void add_text(cJSON *o, const char *key, const char *text)
 {
 	if (text)
@@ -38,6 +39,7 @@ static void add_run(cJSON *root, const struct run_facts *f)
 	add_text(run, "stopped", f->stopped);
 }
 
+/* info is a list: a name may occur many times, as for PCI devices. */
 static void add_inventory(cJSON *root, const struct run_model *m)
 {
 	cJSON *begin = cJSON_AddObjectToObject(root, "begin");
@@ -114,6 +116,7 @@ static void add_messages(cJSON *root, const char *key, const struct messages *li
 		cJSON_AddItemToArray(a, cJSON_CreateString(list->text[i]));
 }
 
+/* Writes it out and deletes it. */
 static void print_json(cJSON *root, struct strbuf *out)
 {
 	char *text = cJSON_Print(root);
@@ -162,6 +165,7 @@ void report_json(const struct report *r, struct strbuf *out)
 	print_json(root, out);
 }
 
+/* A copy that is clean even if someone edited the file; NULL when it is no string. */
 static char *take_text(const cJSON *o, const char *key)
 {
 	const char *s = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));

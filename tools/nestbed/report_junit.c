@@ -16,6 +16,7 @@ struct sums {
 	u64 us;
 };
 
+/* Every test is in exactly one of the four classes that JUnit knows. */
 static void count_test(struct sums *s, const struct test_case *t)
 {
 	s->tests++;
@@ -33,6 +34,7 @@ static void add_sums(struct strbuf *out, const struct sums *s)
 		  (double)s->us / 1e6);
 }
 
+/* What makes a case other than passed, with the log of those that went wrong. */
 static void add_child(struct strbuf *out, const struct report *r, const struct test_case *t)
 {
 	const char *tag = "error";
@@ -60,6 +62,7 @@ static void add_child(struct strbuf *out, const struct report *r, const struct t
 	}
 }
 
+/* The group becomes the class, the rest of the id the name. */
 static void add_case(struct strbuf *out, const struct report *r, const struct test_case *t)
 {
 	size_t n = group_len(t->id);

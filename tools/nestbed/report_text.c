@@ -38,6 +38,7 @@ bool same_group(const struct test_case *a, const struct test_case *b)
 	return n == group_len(b->id) && !strncmp(a->id, b->id, n);
 }
 
+/* For qsort_r: by group name, then in order of appearance. */
 static int by_group(const void *a, const void *b, void *ctx)
 {
 	const struct run_model *m = ctx;
@@ -86,6 +87,7 @@ static const char *last_lines(const char *p, const char *end, size_t lines)
 	return q;
 }
 
+/* Lines of the log as XML text, each cut at a readable width. */
 static void add_log_lines(struct strbuf *b, const char *p, const char *end)
 {
 	const size_t width = 400;
@@ -173,6 +175,7 @@ static void add_messages(struct strbuf *out, const char *head, const struct mess
 		sb_printf(out, "  %s: and %zu more\n", head, list->dropped);
 }
 
+/* The sums in one line. */
 static void add_counts(struct strbuf *out, const size_t *count)
 {
 	size_t lost = count[RESULT_CRASHED] + count[RESULT_MISSING];

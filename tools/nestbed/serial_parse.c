@@ -52,6 +52,7 @@ bool serial_is_id(const char *s)
 	return n && n <= 128 && !s[n];
 }
 
+/* 0 to 15, or -1. */
 static int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -100,6 +101,7 @@ static char *unquote(char *p, char **out)
 	return p + 1;
 }
 
+/* Keys are narrow on purpose: "/a=b" and "<x>=" are words, not pairs. */
 static bool is_key_char(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -171,6 +173,7 @@ static char *take_word(char **p)
 	return word;
 }
 
+/* The row for a verb, or NULL; *p moves behind the second word of "stats begin". */
 static const struct verb *find_verb(const char *name, char **p)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
@@ -191,6 +194,7 @@ static const struct verb *find_verb(const char *name, char **p)
 	return NULL;
 }
 
+/* Takes apart the copy of the line at p; ev->text stays whole for messages. */
 static void parse_machine(struct serial_event *ev, char *p)
 {
 	const struct verb *verb;
@@ -264,6 +268,7 @@ static bool is_machine_line(const char *s)
 	return !strncmp(s, MARK, n) && (s[n] == ' ' || !s[n]);
 }
 
+/* The line in p->buf is complete: classify it, emit it, start the next one. */
 static void end_line(struct serial_parser *p, bool partial)
 {
 	struct serial_event ev = { .type = SERIAL_TEXT };

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The tool keeps little in memory: without it there is no report to save. */
 static __noreturn void no_memory(void)
 {
 	fputs("nestbed: out of memory\n", stderr);
@@ -57,6 +58,7 @@ char *xasprintf(const char *fmt, ...)
 	return b.s ? b.s : xstrdup("");
 }
 
+/* Room for `more` bytes and the terminator; doubling keeps appending linear. */
 static void sb_reserve(struct strbuf *b, size_t more)
 {
 	size_t want = b->len + more + 1;
@@ -116,11 +118,13 @@ const char *sb_str(const struct strbuf *b)
 	return b->s ? b->s : "";
 }
 
+/* What may go to a terminal, a browser and an XML reader alike. */
 static bool printable(unsigned char c)
 {
 	return c >= ' ' && c < 0x7f;
 }
 
+/* One byte, escaped if need be; the escape is itself printable. */
 static void add_clean(struct strbuf *b, unsigned char c)
 {
 	char one = c == '\t' ? ' ' : (char)c;

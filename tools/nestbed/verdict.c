@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+/* A value of the end line, or NULL. */
 static const char *end_value(const struct run_model *m, const char *key)
 {
 	for (size_t i = 0; i < m->nend; i++) {
@@ -41,6 +42,7 @@ static void name_the_lost(struct run_model *m)
 			      m->count[RESULT_MISSING] == 1 ? "test was" : "tests were");
 }
 
+/* Did it begin, did it end, and once only? */
 static void check_frame(struct run_model *m)
 {
 	const char *last = m->last_started ? m->test[m->last_started - 1].id : "the first test";
