@@ -49,7 +49,8 @@ static void write_rc(struct strbuf *rc, const struct machine *m, const struct bo
 		    "plugin_ctrl: speaker=0\n");
 	sb_printf(rc, "romimage: file=%s\n", first_that_exists(bios_files));
 	sb_printf(rc, "vgaromimage: file=%s\n", first_that_exists(vga_files));
-	sb_printf(rc, "cpu: model=%s, count=%u, ips=50000000\n", m->cpu, spec->cpus);
+	sb_printf(rc, "cpu: model=%s, count=%u, ips=50000000%s\n", m->cpu, spec->cpus,
+		  m->svm_shutdown_panics ? ", reset_on_triple_fault=0" : "");
 	sb_printf(rc, "memory: guest=%llu, host=%llu\n", (unsigned long long)spec->mem_mib,
 		  (unsigned long long)host);
 	sb_puts(rc, "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14\n");
@@ -59,10 +60,33 @@ static void write_rc(struct strbuf *rc, const struct machine *m, const struct bo
 		    /* Emulated time follows the instructions: runs repeat exactly. */
 		    "clock: sync=none\n"
 		    "port_e9_hack: enabled=1\n"
-		    "panic: action=fatal\n"
+		    "panic: action=fatal");
+	/*
+	 * Bochs 2.7, cpu/exception.cc:950: a triple fault of an SVM guest resets
+	 * the machine, or, when told not to, panics before it exits to the host.
+	 */
+	for (unsigned int i = 0; m->svm_shutdown_panics && i < spec->cpus; i++)
+		sb_printf(rc, ", CPU%u=report", i);
+	sb_puts(rc, "\n"
 		    "error: action=report\n"
 		    "info: action=ignore\n");
 	sb_printf(rc, "log: %s/bochs.log\n", spec->work);
+}
+
+/*
+ * A Bochs with debugger waits for a command at the start, after each reset and
+ * at each panic that is reported: always continue.
+ */
+static int write_continues(const char *path)
+{
+	struct strbuf text = { 0 };
+	int err;
+
+	for (int i = 0; i < 500; i++)
+		sb_puts(&text, "c\n");
+	err = write_file(path, text.s, text.len);
+	sb_free(&text);
+	return err;
 }
 
 int bochs_prepare(const struct machine *m, const struct boot_spec *spec, struct argv *argv)
@@ -87,7 +111,7 @@ int bochs_prepare(const struct machine *m, const struct boot_spec *spec, struct 
 		 * after each reset, and the reset is to be seen: continue.
 		 */
 		if (!err)
-			err = write_file(dbg_path, "c\nc\nc\nc\n", 8);
+			err = write_continues(dbg_path);
 		if (err)
 			fprintf(stderr, "nestbed: %s: %s\n", spec->work, strerror(-err));
 	}

@@ -61,7 +61,7 @@ static const struct machine machines[] = {
 	{ .name = "bochs-svm",
 	  .about = "Bochs, AMD-like (Ryzen): SVM with nested paging",
 	  .program = "bochs", .override = "NESTBED_BOCHS",
-	  .package = "bochs", .cpu = "ryzen",
+	  .package = "bochs", .cpu = "ryzen", .svm_shutdown_panics = true,
 	  .cpus = 1, .timeout = 600, .silence = 240, .prepare = bochs_prepare },
 	{ .name = "qemu-kvm",
 	  .about = "the host's CPU through KVM, where that offers nested virtualization",

@@ -30,6 +30,7 @@ struct machine {
 	const char *accel;	/* QEMU only */
 	bool kernel;		/* starts a multiboot ELF without an ISO */
 	bool uefi;
+	bool svm_shutdown_panics;	/* Bochs: see bochs.c */
 	unsigned int cpus;	/* unless said otherwise */
 	double timeout;		/* seconds for a run */
 	double silence;		/* seconds without output that mean a hang */
