@@ -261,12 +261,14 @@ static s64 bit_displacement(const struct emul *e)
 	return (bit >> log2) * (s64)size;
 }
 
+/* Sign-extended by the decoder, cut to the operand here. */
 static void locate_imm(struct operand *o, u64 val)
 {
 	o->imm = true;
 	o->val = val & emul_mask(o->size);
 }
 
+/* ModRM.rm: a register, or memory that is checked for the access to come. */
 static int locate_rm(struct emul *e, struct operand *o, unsigned int size, u8 flags)
 {
 	s64 disp = 0;
@@ -329,6 +331,7 @@ static int locate(struct emul *e, u8 kind, u8 flags, struct operand *o)
 	return 0;
 }
 
+/* Immediates have their value already. */
 static int get_operand(struct emul *e, struct operand *o)
 {
 	if (!o->size || o->imm)
@@ -340,6 +343,7 @@ static int get_operand(struct emul *e, struct operand *o)
 	return emul_read(e, o->linear, &o->val, o->size);
 }
 
+/* size 0: the handler found that nothing is to be written. */
 static int put_operand(struct emul *e, const struct operand *o, bool locked)
 {
 	if (!o->size)
@@ -351,6 +355,10 @@ static int put_operand(struct emul *e, const struct operand *o, bool locked)
 	return emul_store(e, o->linear, &e->old, &o->val, o->size, locked);
 }
 
+/*
+ * Both addresses are checked before anything is read, the destination for
+ * writing: then only the store itself, seldom, can still fault.
+ */
 static int fetch_operands(struct emul *e, const struct emul_row *row)
 {
 	int err;
@@ -368,6 +376,7 @@ static int fetch_operands(struct emul *e, const struct emul_row *row)
 	return err;
 }
 
+/* Memory first, registers behind it: a store that faults has no effect. */
 static int run_row(struct emul *e, const struct emul_row *row)
 {
 	bool locked = row->flags & F_LOCK || e->i->prefixes & INSN_PFX_LOCK;

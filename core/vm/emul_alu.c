@@ -23,6 +23,7 @@ u64 emul_szp(u64 res, unsigned int size)
 	return f;
 }
 
+/* APM3 AND, OR, XOR, TEST: CF and OF cleared, AF undefined (CPUs clear it). */
 static int logic(struct emul *e, u64 res)
 {
 	e->dst.val = res & emul_mask(e->dst.size);
@@ -65,6 +66,7 @@ static int add(struct emul *e, u64 a, u64 b, bool carry)
 	return 0;
 }
 
+/* a - b - borrow; a borrow leaves a position where b is the larger digit. */
 static int sub(struct emul *e, u64 a, u64 b, bool borrow)
 {
 	unsigned int size = e->dst.size;
@@ -120,12 +122,14 @@ int op_dec(struct emul *e)
 	return err;
 }
 
+/* The only one that changes no flag at all. */
 int op_not(struct emul *e)
 {
 	e->dst.val = ~e->dst.val & emul_mask(e->dst.size);
 	return 0;
 }
 
+/* CF says whether the operand was not zero: the borrow of 0 - operand. */
 int op_neg(struct emul *e)
 {
 	return sub(e, 0, e->dst.val, false);
@@ -150,6 +154,7 @@ static int put_product(struct emul *e, unsigned __int128 p, bool overflow)
 	return 0;
 }
 
+/* F6, F7 /4: the operand in e->dst is the multiplier, it is not written. */
 int op_mul(struct emul *e)
 {
 	unsigned int size = e->dst.size;
@@ -159,11 +164,13 @@ int op_mul(struct emul *e)
 	return put_product(e, p, p >> (8 * size));
 }
 
+/* Twice the width always holds it: -2^63 times -2^63 is 2^126. */
 static __int128 signed_product(u64 a, u64 b, unsigned int size)
 {
 	return (__int128)(s64)emul_sext(a, size) * (s64)emul_sext(b, size);
 }
 
+/* APM3 IMUL: CF and OF unless the product is the extension of its lower half. */
 static bool product_overflows(__int128 p, unsigned int size)
 {
 	return p != (s64)emul_sext((u64)p, size);
@@ -177,6 +184,7 @@ int op_imul1(struct emul *e)
 	return put_product(e, p, product_overflows(p, size));
 }
 
+/* The two- and three-operand forms keep the lower half only. */
 static int imul_truncated(struct emul *e, u64 a, u64 b)
 {
 	unsigned int size = e->dst.size;
@@ -189,11 +197,13 @@ static int imul_truncated(struct emul *e, u64 a, u64 b)
 	return 0;
 }
 
+/* 0F AF */
 int op_imul2(struct emul *e)
 {
 	return imul_truncated(e, e->dst.val, e->src.val);
 }
 
+/* 69, 6B: the immediate is already sign-extended. */
 int op_imul3(struct emul *e)
 {
 	return imul_truncated(e, e->src.val, e->i->imm);
@@ -220,6 +230,7 @@ static u64 divide(unsigned __int128 n, u64 d, u64 *rem)
 	return q;
 }
 
+/* AX for bytes, else rDX:rAX. */
 static unsigned __int128 get_dividend(const struct emul *e, unsigned int size)
 {
 	if (size == 1)
@@ -227,6 +238,7 @@ static unsigned __int128 get_dividend(const struct emul *e, unsigned int size)
 	return (unsigned __int128)emul_reg(e, 2, size) << (8 * size) | emul_reg(e, 0, size);
 }
 
+/* AL and AH for bytes, else rAX and rDX.  All flags are undefined and stay. */
 static int put_quotient(struct emul *e, u64 q, u64 rem)
 {
 	unsigned int size = e->dst.size;

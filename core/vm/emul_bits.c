@@ -60,6 +60,7 @@ static int scanned(struct emul *e, unsigned int n)
 	return 0;
 }
 
+/* 0F BC: BSF, TZCNT with F3 (a CPU without it ignores the prefix). */
 int op_bsf(struct emul *e)
 {
 	unsigned int n = e->src.val ? __builtin_ctzll(e->src.val) : 8 * e->src.size;
@@ -69,6 +70,7 @@ int op_bsf(struct emul *e)
 	return scanned(e, n);
 }
 
+/* 0F BD: BSR, LZCNT with F3. */
 int op_bsr(struct emul *e)
 {
 	unsigned int bits = 8 * e->src.size;
@@ -113,6 +115,7 @@ bool emul_condition(u64 f, u8 code)
 	return cond[code >> 1 & 7] != (code & 1);
 }
 
+/* 0F 90-9F: one byte, 0 or 1. */
 int op_setcc(struct emul *e)
 {
 	e->dst.val = emul_condition(e->flags, e->i->opcode);
@@ -133,6 +136,7 @@ static void write_late(struct emul *e, u8 reg, u64 val)
 	e->late = (struct operand){ .reg = reg, .size = e->dst.size, .val = val };
 }
 
+/* With memory always locked (APM3 XCHG): the row says so. */
 int op_xchg(struct emul *e)
 {
 	write_late(e, e->src.reg, e->dst.val);

@@ -9,6 +9,7 @@ static bool high_byte(const struct emul *e, u8 reg, unsigned int size)
 	return size == 1 && !e->i->rex && reg >= 4 && reg < 8;
 }
 
+/* Zero-extended. */
 u64 emul_reg(const struct emul *e, u8 reg, unsigned int size)
 {
 	if (high_byte(e, reg, size))
@@ -71,6 +72,7 @@ static bool limit_ok(const struct vsegment *g, u64 off, unsigned int n)
 	return off > g->limit && last <= (g->attr & SEG_D ? 0xffffffffULL : 0xffff);
 }
 
+/* APM2 4.7.2, 4.7.3: what the descriptor allows; null selectors nothing. */
 static bool type_ok(const struct vsegment *g, bool write)
 {
 	if (g->unusable || !(g->attr & SEG_P))
@@ -123,6 +125,7 @@ int emul_linear(const struct emul_state *s, const struct insn *i, enum vseg seg,
 	return 0;
 }
 
+/* disp: what BT with a register offset adds to the address. */
 int emul_mem_operand(struct emul *e, struct operand *o, unsigned int size, s64 disp,
 		     bool write)
 {
@@ -148,6 +151,7 @@ int emul_probe(struct emul *e, u64 linear, unsigned int n)
 	return e->ops->probe_write ? e->ops->probe_write(e->ctx, linear, n) : 0;
 }
 
+/* old: what was read, for a locked store. */
 int emul_store(struct emul *e, u64 linear, const void *old, const void *val,
 	       unsigned int n, bool locked)
 {

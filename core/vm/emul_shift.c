@@ -17,6 +17,7 @@ static unsigned int bits_of(const struct emul *e)
 	return 8 * e->dst.size;
 }
 
+/* Rotates change CF and OF only. */
 static int rotated(struct emul *e, u64 res, bool cf, bool of)
 {
 	e->dst.val = res & emul_mask(e->dst.size);
@@ -90,6 +91,7 @@ int op_rcr(struct emul *e)
 	return rotated(e, v, cf, emul_msb(v, e->dst.size) ^ (v >> (bits - 2) & 1));
 }
 
+/* Shifts set SF, ZF and PF, too; AF is undefined. */
 static int shifted(struct emul *e, u64 res, bool cf, bool of)
 {
 	e->flags &= ~EMUL_ARITH;
@@ -97,6 +99,7 @@ static int shifted(struct emul *e, u64 res, bool cf, bool of)
 	return rotated(e, res, cf, of);
 }
 
+/* CF is the last bit shifted out; beyond the operand there is none. */
 int op_shl(struct emul *e)
 {
 	unsigned int c = count_of(e, e->src.val), bits = bits_of(e);
@@ -109,6 +112,7 @@ int op_shl(struct emul *e)
 	return shifted(e, res, cf, emul_msb(res, e->dst.size) ^ cf);
 }
 
+/* OF of a shift by one is the old sign. */
 int op_shr(struct emul *e)
 {
 	unsigned int c = count_of(e, e->src.val);

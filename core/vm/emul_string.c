@@ -14,6 +14,7 @@
 
 #define REP_ANY	(INSN_PFX_REP | INSN_PFX_REPNE)
 
+/* rSI, rDI or rCX as wide as the address size. */
 static u64 pointer(const struct emul_state *s, const struct insn *i, u8 reg)
 {
 	return insn_addr_mask(i, s->gpr[reg]);
@@ -28,6 +29,7 @@ static void set_pointer(struct emul_state *s, const struct insn *i, u8 reg, u64 
 		s->gpr[reg] = insn_addr_mask(i, val);
 }
 
+/* One element up, or down with DF. */
 static void step(struct emul_state *s, const struct insn *i, u8 reg)
 {
 	s64 delta = s->rflags & RFLAGS_DF ? -(s64)i->op_size : i->op_size;
@@ -53,6 +55,7 @@ static int dest(struct emul *e, bool write, u64 *linear)
 			   write, linear, e->fault);
 }
 
+/* The read comes first: a fault of either side leaves both pointers alone. */
 static int do_movs(struct emul *e)
 {
 	u64 val, to;
@@ -155,6 +158,10 @@ static int finish(struct emul *e, int result)
 	return result;
 }
 
+/*
+ * Registers advance with each whole iteration, so that a fault, or a return of
+ * 1, leaves a state from which the instruction goes on (APM3 1.2.6).
+ */
 int op_string(struct emul *e)
 {
 	const struct string_row *row = find_row(e->i);

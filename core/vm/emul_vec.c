@@ -96,6 +96,7 @@ bool emul_vector_supported(const struct insn *i)
 	return find_row(i) != NULL;
 }
 
+/* Bytes of memory. */
 static unsigned int row_size(const struct vec_row *r, const struct insn *i)
 {
 	bool w = i->enc == INSN_ENC_VEX ? i->vex_w : i->rex & INSN_REX_W;
@@ -107,7 +108,7 @@ static unsigned int row_size(const struct vec_row *r, const struct insn *i)
 	return r->size;
 }
 
-/* APM2 table 8-... order of checks for SSE: #UD before #NM (SDM3 13.1). */
+/* SDM3 13.1, APM2 11.3: #UD comes before #NM. */
 static int check_enabled(struct emul *e, const struct vec_row *r)
 {
 	const struct emul_state *s = e->s;
@@ -120,6 +121,7 @@ static int check_enabled(struct emul *e, const struct vec_row *r)
 	return s->cr0 & CR0_TS ? emul_fault(e, VEC_NM, 0) : 0;
 }
 
+/* Merging loads start from the register, all others from zero. */
 static int load(struct emul *e, const struct vec_row *r, u8 reg, const u8 *mem,
 		unsigned int size)
 {

@@ -39,6 +39,7 @@ static const u8 prefix_bit[256] = {
 	[0xf0] = INSN_PFX_LOCK, [0xf2] = INSN_PFX_REPNE, [0xf3] = INSN_PFX_REP,
 };
 
+/* Order of the one-byte overrides 26, 2E, 36, 3E is that of enum insn_seg. */
 static void set_segment(struct insn *o, u8 byte)
 {
 	bool fs_gs = byte >= 0x64;
@@ -49,6 +50,10 @@ static void set_segment(struct insn *o, u8 byte)
 	o->seg = fs_gs ? byte - 0x64 + INSN_FS : byte >> 3 & 3;
 }
 
+/*
+ * The last of F2 and F3, and the last segment override, win.  As implied
+ * prefix F2 and F3 go before 66 (APM3 1.2.6, SDM2 2.1.2).
+ */
 static int decode_prefixes(struct dec *d, u8 *op)
 {
 	struct insn *o = d->o;
@@ -189,6 +194,7 @@ static int decode_evex(struct dec *d)
 	return decode_vector_opcode(d, evex_maps[o->map]);
 }
 
+/* All have ModRM and no immediate; few care about the operand size. */
 static u32 row_0f38(const struct insn *o)
 {
 	/* MOVBE, CRC32 r32,r/m8; INVEPT, INVVPID, INVPCID */
@@ -264,6 +270,7 @@ static int decode_opcode(struct dec *d, u8 op)
 	return 0;
 }
 
+/* APM3 1.2.3: 64-bit mode knows no 16-bit addresses. */
 static u8 address_size(const struct insn *o)
 {
 	bool p67 = o->prefixes & INSN_PFX_67;

@@ -39,6 +39,7 @@ static bool digit_has(const char *table, u8 opcode, unsigned int pfx)
 	return v >> pfx & 1;
 }
 
+/* Unless a prefix has chosen: SS where rBP or rSP is the base (APM3 1.4.3). */
 static void default_segment(struct insn *o, bool stack)
 {
 	if (o->seg == INSN_REG_NONE)
@@ -185,6 +186,7 @@ static const struct size_row size_rows[8] = {
 	/* clang-format on */
 };
 
+/* Which column holds; AMD lets near branches be like stack instructions. */
 static u8 operand_size(const struct dec *d)
 {
 	const struct insn *o = d->o;
@@ -238,6 +240,7 @@ static void group_size(struct dec *d)
 	}
 }
 
+/* Length of the first immediate in the encoding. */
 static unsigned int imm_bytes(const struct dec *d, unsigned int kind)
 {
 	static const u8 fixed[IMM_MASK + 1] = {
@@ -257,6 +260,7 @@ static unsigned int imm_bytes(const struct dec *d, unsigned int kind)
 	return MIN(o->op_size, 4);
 }
 
+/* C7 F8: its immediate is the address of the fallback. */
 static bool is_xbegin(const struct insn *o)
 {
 	return insn_is(o, INSN_MAP_1, 0xc7) && o->modrm == 0xf8;
@@ -296,6 +300,7 @@ static int decode_imm(struct dec *d)
 	return 0;
 }
 
+/* The suffix takes the place of the opcode. */
 static int decode_3dnow_suffix(struct dec *d)
 {
 	int err;
