@@ -330,7 +330,6 @@ static void after_event_exit(struct vcpu *v, const struct vmx_exit_raw *raw)
 		 * of vector 2 runs the handler; its IRET unblocks them.
 		 */
 		__asm__ volatile("int $2" ::: "memory");
-		this_cpu()->nmis++;
 	}
 	if (vmx_exit_unblocked_nmi(raw))
 		vmx_set(v, VREG_NMI_BLOCKED, 1);

@@ -10,3 +10,7 @@ obj-y += tests/vmx/caps.o
 obj-y += tests/vmx/insn.o
 obj-y += tests/vmx/intercept.o
 obj-y += tests/vmx/regs.o
+obj-y += tests/vmx/ept.o
+obj-y += tests/vmx/state.o
+obj-y += tests/vmx/event.o
+obj-y += tests/vmx/window.o
