@@ -38,6 +38,7 @@ libclang-rt-14-dev       sanitizers and libFuzzer for clang
 acpica-tools             iasl, for the ACPI parser's tests
 libxml2-utils            xmllint, for the report's tests
 libxml2-dev              the report's tests
+socat                    sockets and terminals for the host tool's tests
 "
 list="$build$machines"
 [ "$goal" = check ] && list="$list$tests"

@@ -75,14 +75,16 @@ static void write_rc(struct strbuf *rc, const struct machine *m, const struct bo
 
 /*
  * A Bochs with debugger waits for a command at the start, after each reset and
- * at each panic that is reported: always continue.
+ * at each panic that is reported: continue.  A machine that resets in a loop
+ * before it says anything runs out of commands, and so comes to an end.
  */
-static int write_continues(const char *path)
+static int write_continues(const struct machine *m, const char *path)
 {
+	int times = m->svm_shutdown_panics ? 500 : 4;
 	struct strbuf text = { 0 };
 	int err;
 
-	for (int i = 0; i < 500; i++)
+	for (int i = 0; i < times; i++)
 		sb_puts(&text, "c\n");
 	err = write_file(path, text.s, text.len);
 	sb_free(&text);
@@ -106,12 +108,8 @@ int bochs_prepare(const struct machine *m, const struct boot_spec *spec, struct 
 	if (!err) {
 		write_rc(&rc, m, spec);
 		err = write_file(rc_path, rc.s, rc.len);
-		/*
-		 * A Bochs with debugger waits for a command at the start and
-		 * after each reset, and the reset is to be seen: continue.
-		 */
 		if (!err)
-			err = write_continues(dbg_path);
+			err = write_continues(m, dbg_path);
 		if (err)
 			fprintf(stderr, "nestbed: %s: %s\n", spec->work, strerror(-err));
 	}

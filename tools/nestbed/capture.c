@@ -152,7 +152,7 @@ static char *last_words(const char *path)
 	end = f.data + f.len;
 	if (memmem(f.data, f.len, resets, sizeof(resets) - 1)) {
 		unmap_file(&f);
-		return xstrdup("the machine reset again and again");
+		return xstrdup("the machine reset or shut down (triple fault) again and again");
 	}
 	line = memmem(f.data, f.len, bochs, sizeof(bochs) - 1);
 	if (line) {
