@@ -47,7 +47,14 @@ svm_world_switch:
 	mov	GPR(7)(%rdi), %rdi
 	vmrun	%rax
 	/* RAX is the VMCB's address again, RSP the host's; GS is the guest's. */
-	vmsave	%rax
+1:	vmsave	%rax
+	/*
+	 * Bochs 2.7 cpu/svm.cc Svm_Vmexit() keeps the trap of a guest that
+	 * single-steps an intercepted instruction: the host gets its #DB here.
+	 */
+	.pushsection .nb.ex_table, "a"
+	.quad	1b, 1b
+	.popsection
 	mov	(%rsp), %rax
 	mov	%rcx, GPR(1)(%rax)
 	mov	%rdx, GPR(2)(%rax)

@@ -90,10 +90,16 @@ static void handle_nmi(struct trap_frame *f)
 		this_cpu()->nmis_unknown++;
 }
 
-/* insn.h: the instruction may fault; its fix-up wants vector + 1 in R8. */
+/*
+ * insn.h: the instruction may fault; its fix-up wants vector + 1 in R8.  An
+ * entry that leads to itself says that a stray #DB may come there: it is
+ * dropped, with all registers as they are (svm/entry.S).
+ */
 static bool fixup(struct trap_frame *f)
 {
 	for (const struct ex_entry *e = __start_nb_ex_table; e < __stop_nb_ex_table; e++) {
+		if (e->from == f->rip && e->to == f->rip)
+			return f->vector == VEC_DB;
 		if (e->from == f->rip) {
 			f->rip = e->to;
 			f->r8 = f->vector + 1;
