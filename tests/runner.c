@@ -73,6 +73,13 @@ static bool watchdog_nmi(struct trap_frame *f)
 		return false;
 	if (!t || !t->deadline || rdtsc() < t->deadline)
 		return false;
+	/* It may be a guest that the NMI has just ended: the run loop will see. */
+	if (this_cpu()->current && !t->nmi_seen) {
+		t->nmi_seen = true;
+		if (this_cpu()->id == 0)
+			nmi_watchdog_arm(this_cpu()->apic_id, GRACE_US / 3);
+		return true;
+	}
 	abandon(f, t, "NMI");
 	return true;
 }
