@@ -83,6 +83,8 @@ static void run_help(FILE *f)
 	      "Machines:\n", f);
 	machine_list(f);
 	fputs("\n"
+	      "NESTBED_QEMU and NESTBED_BOCHS in the environment name other emulator programs.\n"
+	      "\n"
 	      "Exit code: 0 passed, 1 something failed, 2 incomplete (hang, crash, reset,\n"
 	      "truncated log, machine not available), 64 usage.\n", f);
 }
