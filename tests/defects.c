@@ -5,8 +5,10 @@
 
 static const struct defect defects[] = {
 #define X(i, p, r, e) { .id = i, .platform = p, .reason = r, .evidence = e },
+#define X_KILLS(i, p, r, e) { .id = i, .platform = p, .reason = r, .evidence = e, .kills = true },
 #include "tests/defects.def"
 #undef X
+#undef X_KILLS
 	{ NULL, NULL, NULL, NULL },
 };
 

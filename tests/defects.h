@@ -13,6 +13,7 @@ struct defect {
 	const char *platform;	/* run_env.platform */
 	const char *reason;
 	const char *evidence;	/* source line or other software's outcome */
+	bool kills;		/* the test would end the emulator: it is not run */
 };
 
 /* The entry for this test (row NULL) or row on this platform, or NULL.  Pure. */
