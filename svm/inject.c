@@ -35,6 +35,9 @@ void svm_apply_intercepts(struct svm_vcpu *a)
 	if (a->nmi_blocked && !a->iret_wait && a->step != STEP_IRET)
 		vec3 |= VEC3_IRET;
 	vmcb_set_intercept_vec3(c, vec3);
+	if (svm.quirks.cr8_virq_fatal)
+		vmcb_set_intercept_cr_write(c, a->cr_write_want |
+					       (vec3 & VEC3_VINTR ? (u16)BIT(8) : 0));
 	/* During a step an exception must not push our TF: take it and inject it. */
 	vmcb_set_intercept_exceptions(c, a->step ? ~0u : a->exc_want);
 }
@@ -175,9 +178,9 @@ static bool finish_step(struct vcpu *v, struct svm_vcpu *a)
 	return false;
 }
 
-/* EXITINTINFO of a software event: RIP goes back to where it was. */
-static void finish_soft(struct vcpu *v, struct svm_vcpu *a)
+void svm_inject_soft_back(struct vcpu *v)
 {
+	struct svm_vcpu *a = v->arch;
 	struct event *idt = &v->exit.idt;
 
 	if (idt->type == EVENT_SOFT_INT || idt->type == EVENT_SOFT_EXC) {
@@ -193,8 +196,6 @@ bool svm_inject_finish(struct vcpu *v)
 	struct svm_vcpu *a = v->arch;
 	struct vm_exit *x = &v->exit;
 
-	if (a->soft_len)
-		finish_soft(v, a);
 	if (a->step)
 		return finish_step(v, a);
 	if (a->iret_wait && v->rip != a->iret_rip)

@@ -23,6 +23,12 @@ void svm_windows(struct vcpu *v, u32 windows);
 void svm_inject_prepare(struct vcpu *v);
 
 /*
+ * Behind #VMEXIT, when soft_len is set: the injected INT n was delivered, or
+ * EXITINTINFO has it; then RIP goes back to where it was.
+ */
+void svm_inject_soft_back(struct vcpu *v);
+
+/*
  * Behind #VMEXIT, when attention is set: undoes a step, turns its #DB and the
  * IRET intercept into window exits.  True when the exit was only ours and
  * the guest must be entered again.

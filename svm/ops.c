@@ -51,6 +51,8 @@ usable:
 	}
 	svm.decode = (svm.caps.nrips ? SVM_DECODE_NRIP : 0) |
 		     (svm.caps.decode_assists ? SVM_DECODE_ASSISTS : 0);
+	/* What cannot be tried out: QEMU 7.2 aborts (helper_write_crN without its lock). */
+	svm.quirks.cr8_virq_fatal = !strcmp(caps->hypervisor_id, "TCGTCGTCGTCG");
 	svm.clean_all = svm.caps.vmcb_clean ? VMCB_CLEAN_ALL : 0;
 	return 0;
 }
@@ -63,6 +65,7 @@ static void svm_describe(char *buf, size_t size)
 		{ svm.quirks.intr_if0_lost, "intr_if0_lost" },
 		{ svm.quirks.soft_nrip_lost, "soft_nrip_lost" },
 		{ svm.quirks.cr2_lost, "cr2_lost" },
+		{ svm.quirks.cr8_virq_fatal, "cr8_virq_fatal" },
 	};
 	size_t len;
 
@@ -254,7 +257,7 @@ static void svm_enter(struct vcpu *v)
 	struct svm_vcpu *a = v->arch;
 	struct svm_cpu *sc = (struct svm_cpu *)this_cpu()->host_vmcb;
 	struct vmcb *c = a->vmcb;
-	bool again;
+	bool operands, again;
 
 	do {
 		if (unlikely(a->cpu != sc || a->asid_gen != sc->asid_gen))
@@ -272,8 +275,10 @@ static void svm_enter(struct vcpu *v)
 		c->tlb_control = TLB_CONTROL_NOTHING;
 		c->eventinj = 0;
 		again = false;
-		if (unlikely(svm_exit_decode(c, v->gpr[VREG_RCX], svm.decode, &v->exit) ||
-			     v->exit.idt.type >= EVENT_SOFT_INT))
+		operands = svm_exit_decode(c, v->gpr[VREG_RCX], svm.decode, &v->exit);
+		if (unlikely(a->soft_len))
+			svm_inject_soft_back(v);
+		if (unlikely(operands || v->exit.idt.type >= EVENT_SOFT_INT))
 			svm_decode_operands(v);
 		if (unlikely(a->attention))
 			again = svm_inject_finish(v);
@@ -334,7 +339,9 @@ static int icpt_register(struct svm_vcpu *a, enum icpt what, u32 arg, bool on)
 		vmcb_set_intercept_cr_read(c, (u16)with(vmcb_get_intercept_cr_read(c), bit, on));
 		return 0;
 	case ICPT_CR_WRITE:
-		vmcb_set_intercept_cr_write(c, (u16)with(vmcb_get_intercept_cr_write(c), bit, on));
+		a->cr_write_want = (u16)with(a->cr_write_want, bit, on);
+		vmcb_set_intercept_cr_write(c, a->cr_write_want);
+		svm_apply_intercepts(a);
 		return 0;
 	case ICPT_DR:
 		vmcb_set_intercept_dr_read(c, on ? 0xffff : 0);
