@@ -117,7 +117,8 @@ static void check_sysenter(void)
 	wrmsr(MSR_SYSENTER_ESP, (u64)rt_trap_stack_top);
 	vec = rt_try_user(user_sysenter, &r);
 	if (rt.vendor == RT_AMD) {
-		rt_expect("SYSENTER in long mode", vec, VEC_UD, -1);
+		rt_known(rt.bochs, vec == VEC_UD, "SYSENTER in long mode is #UD",
+			 "Bochs 2.7 proc_ctrl.cc SYSENTER does not ask for the vendor");
 		return;
 	}
 	rt_expect("SYSENTER and SYSEXIT", vec, VEC_NONE, -1);
