@@ -43,6 +43,7 @@ static const struct linear_case cases[] = {
 	{ 0, 0xfff, DATA & ~SEG_P, M32, 1, VSEG_DS, false, false, VEC_GP },
 	/* real mode: the limit only */
 	{ 0, 0xffff, RDONLY, M16, 1, VSEG_DS, true, true, -1 },
+	{ 0xfffe, 0xffff, DATA, M16, 2, VSEG_DS, false, true, -1 },
 	{ 0xffff, 0xffff, DATA, M16, 2, VSEG_DS, false, true, VEC_GP },
 	{ 0xffff, 0xffff, DATA, M16, 2, VSEG_SS, false, true, VEC_SS },
 	/* 64-bit: no limit, no type, canonical */

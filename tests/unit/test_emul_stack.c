@@ -82,6 +82,14 @@ static void pop_faults(void **state)
 	/* pop [rax]: the store faults, rSP is as before */
 	box_assert_fault(&b, box_run(&b, M64, 0x8f, 0x00), VEC_PF, PFERR_W);
 	assert_int_equal(b.s.gpr[4], TOP);
+	/* into a read-only segment; a stack that is read-only */
+	b.s.seg[VSEG_DS].attr &= ~2;
+	b.s.gpr[0] = BOX_BASE;
+	box_assert_fault(&b, box_run(&b, INSN_MODE_32, 0x8f, 0x00), VEC_GP, 0);
+	b.s.seg[VSEG_SS].attr &= ~2;
+	box_assert_fault(&b, box_run(&b, INSN_MODE_32, 0x50), VEC_SS, 0);
+	assert_int_equal(b.s.gpr[4], TOP);
+	b.s.gpr[0] = 0x900000;
 	/* the stack itself */
 	b.s.gpr[4] = 0x900000;
 	box_assert_fault(&b, box_run(&b, M64, 0x58), VEC_PF, 0);
