@@ -220,6 +220,7 @@ static void decode_entry_fail(const struct vmx_exit_raw *raw, struct vm_exit *x)
 #define INTR		VMX_NEED_INTR
 #define INFO		VMX_NEED_INFO
 #define GPA		VMX_NEED_GPA
+#define QUICK		(VMX_NEED_LEN | VMX_QUICK)
 #define decode_none	NULL
 const struct vmx_exit_row vmx_exit_rows[VMX_EXIT_LIMIT] = {
 #define X(num, name, neutral, flags, decoder) [num] = { EXIT_##neutral, flags, decode_##decoder },
@@ -232,6 +233,7 @@ const struct vmx_exit_row vmx_exit_rows[VMX_EXIT_LIMIT] = {
 #undef INTR
 #undef INFO
 #undef GPA
+#undef QUICK
 #undef decode_none
 
 void vmx_exit_decode(const struct vmx_exit_raw *raw, struct vm_exit *x)

@@ -13,6 +13,8 @@
 #define VMX_NEED_INTR	0x08u
 #define VMX_NEED_INFO	0x10u
 #define VMX_NEED_GPA	0x20u
+/* The only field is the length and there is nothing to decode: the short way. */
+#define VMX_QUICK	0x40u
 
 /* The VM-exit information fields (SDM3 25.9) that were read. */
 struct vmx_exit_raw {

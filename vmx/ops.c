@@ -134,7 +134,7 @@ static void reset_state(struct vcpu *v)
 	v->rip = 0xfff0;
 	v->rflags = RFLAGS_FIXED;
 	/* What the VMCS has: differs, so that the first entry writes it. */
-	x->rip = x->rsp = x->rflags = ~0ULL;
+	x->rsp = x->rflags = ~0ULL;
 	vmx_return(x, b);
 }
 
@@ -233,33 +233,45 @@ static void vmx_put(struct vcpu *v)
 	x->loaded = false;
 }
 
-/* SDM3 26.5.1: the timer that takes a hung guest back at v->deadline. */
-static void arm_timer(struct vcpu *v, struct vmx_vcpu *x)
+static void write_timer(const struct vcpu *v)
 {
-	u32 pin = (u32)vmread(VMCS_PIN_CTLS), ctls = (u32)vmread(VMCS_EXIT_CTLS);
-	u64 pin_cap = vmx_caps.ctl[VMX_CTL_PIN], exit_cap = vmx_caps.ctl[VMX_CTL_EXIT];
-	bool save = vmx_ctl_may_be_1(exit_cap) & VMX_CTL(EXIT_SAVE_PREEMPTION_TIMER);
 	u64 now = rdtsc();
 
-	x->armed = v->deadline;
-	x->rearm_in = ~0u;
-	if (!(vmx_ctl_may_be_1(pin_cap) & VMX_CTL(PIN_PREEMPTION_TIMER)))
+	vmwrite_fast(VMCS_PREEMPTION_TIMER_VALUE, v->deadline <= now ? 0 :
+		     vmx_timer_value(&vmx_caps, v->deadline - now));
+}
+
+/* SDM3 26.5.1: the timer that takes a hung guest back at v->deadline. */
+static __attribute__((noinline)) void arm_timer(struct vcpu *v, struct vmx_vcpu *x)
+{
+	u32 save = vmx_ctl_may_be_1(vmx_caps.ctl[VMX_CTL_EXIT]) &
+		   VMX_CTL(EXIT_SAVE_PREEMPTION_TIMER);
+	u32 pin, ctls;
+
+	/* Not saved at exits, it would start again at each entry. */
+	x->rearm_in = save ? REARM_INTERVAL : 1;
+	if (v->deadline && v->deadline == x->armed) {
+		write_timer(v);
 		return;
-	pin &= ~VMX_CTL(PIN_PREEMPTION_TIMER);
-	ctls &= ~VMX_CTL(EXIT_SAVE_PREEMPTION_TIMER);
+	}
+	x->armed = v->deadline;
+	x->rearm_in = v->deadline ? x->rearm_in : ~0u;
+	if (!(vmx_ctl_may_be_1(vmx_caps.ctl[VMX_CTL_PIN]) & VMX_CTL(PIN_PREEMPTION_TIMER))) {
+		x->rearm_in = ~0u;
+		return;
+	}
+	pin = (u32)vmread(VMCS_PIN_CTLS) & ~VMX_CTL(PIN_PREEMPTION_TIMER);
+	ctls = (u32)vmread(VMCS_EXIT_CTLS) & ~VMX_CTL(EXIT_SAVE_PREEMPTION_TIMER);
 	if (v->deadline) {
-		/* Not saved at exits, it would start again at each entry. */
-		x->rearm_in = save ? REARM_INTERVAL : 1;
 		pin |= VMX_CTL(PIN_PREEMPTION_TIMER);
-		ctls |= save ? VMX_CTL(EXIT_SAVE_PREEMPTION_TIMER) : 0;
-		vmwrite(VMCS_PREEMPTION_TIMER_VALUE, v->deadline <= now ? 0 :
-			vmx_timer_value(&vmx_caps, v->deadline - now));
+		ctls |= save;
+		write_timer(v);
 	}
 	vmwrite(VMCS_PIN_CTLS, pin);
 	vmwrite(VMCS_EXIT_CTLS, ctls);
 }
 
-static void do_todo(struct vcpu *v, struct vmx_vcpu *x)
+static __attribute__((noinline)) void do_todo(struct vcpu *v, struct vmx_vcpu *x)
 {
 	if (x->todo & VMX_TODO_FLUSH) {
 		vmx_flush_ept(x->eptp);
@@ -270,11 +282,10 @@ static void do_todo(struct vcpu *v, struct vmx_vcpu *x)
 	x->todo = 0;
 }
 
-/* Only registers that changed cost a VMWRITE. */
+/* RIP nearly always changes; the others cost a VMWRITE only then. */
 static __always_inline void sync_in(struct vcpu *v, struct vmx_vcpu *x)
 {
-	if (v->rip != x->rip)
-		vmwrite_fast(VMCS_GUEST_RIP, v->rip);
+	vmwrite_fast(VMCS_GUEST_RIP, v->rip);
 	if (unlikely(v->gpr[VREG_RSP] != x->rsp))
 		vmwrite_fast(VMCS_GUEST_RSP, v->gpr[VREG_RSP]);
 	if (unlikely(v->rflags != x->rflags))
@@ -286,24 +297,25 @@ static __always_inline void sync_in(struct vcpu *v, struct vmx_vcpu *x)
 static __always_inline void sync_out(struct vcpu *v, struct vmx_vcpu *x)
 {
 	x->cr2 = read_cr2();
-	v->rip = x->rip = vmread(VMCS_GUEST_RIP);
+	v->rip = vmread(VMCS_GUEST_RIP);
 	v->gpr[VREG_RSP] = x->rsp = vmread(VMCS_GUEST_RSP);
 	v->rflags = x->rflags = vmread(VMCS_GUEST_RFLAGS);
 }
 
-/* VMREADs what the row of the reason needs, and only that. */
+/* VMREADs what the row of the reason needs; the rest of *raw is not set. */
 static __always_inline void read_exit(struct vcpu *v, struct vmx_exit_raw *raw)
 {
 	u8 need = vmx_exit_row(raw->reason)->need;
 
+	raw->insn_len = 0;
+	raw->rcx = (u32)v->gpr[VREG_RCX];
 	if (need & VMX_NEED_LEN)
 		raw->insn_len = (u32)vmread(VMCS_EXIT_INSN_LEN);
 	if (need & VMX_NEED_QUAL)
 		raw->qualification = vmread(VMCS_EXIT_QUALIFICATION);
 	if (need & VMX_NEED_INFO)
 		raw->insn_info = (u32)vmread(VMCS_EXIT_INSN_INFO);
-	raw->rcx = (u32)v->gpr[VREG_RCX];
-	if (likely(!(need & (VMX_NEED_IDT | VMX_NEED_GPA | VMX_NEED_INTR))))
+	if (!(need & (VMX_NEED_IDT | VMX_NEED_GPA | VMX_NEED_INTR)))
 		return;
 	raw->idt_info = (u32)vmread(VMCS_IDT_VECTORING_INFO);
 	if (raw->idt_info & INTR_VALID) {
@@ -324,68 +336,86 @@ static __always_inline void read_exit(struct vcpu *v, struct vmx_exit_raw *raw)
 /* Exits that need something done before anybody else may run. */
 static void after_event_exit(struct vcpu *v, const struct vmx_exit_raw *raw)
 {
-	if (v->exit.reason == EXIT_NMI) {
+	if (v->exit.reason == EXIT_NMI)
 		/*
 		 * SDM3 28.5.5: the NMI is taken and NMIs are blocked. The gate
 		 * of vector 2 runs the handler; its IRET unblocks them.
 		 */
 		__asm__ volatile("int $2" ::: "memory");
-	}
 	if (vmx_exit_unblocked_nmi(raw))
 		vmx_set(v, VREG_NMI_BLOCKED, 1);
 }
 
-static void entry_refused(struct vcpu *v, enum vmx_result res)
+static __attribute__((noinline)) void entry_refused(struct vcpu *v, enum vmx_result res)
 {
-	/* Without a current VMCS there is no error number: 0. */
-	u32 error = res == VMX_FAIL_VALID ? (u32)vmread(VMCS_VM_INSN_ERROR) : 0;
+	struct vmx_vcpu *x = vmx_of(v);
 
-	vmx_exit_insn_failure(error, &v->exit);
+	/* sync_in wrote them. */
+	x->rsp = v->gpr[VREG_RSP];
+	x->rflags = v->rflags;
+	/* Without a current VMCS there is no error number: 0. */
+	vmx_exit_insn_failure(res == VMX_FAIL_VALID ? (u32)vmread(VMCS_VM_INSN_ERROR) : 0,
+			      &v->exit);
 }
 
-static void enter_once(struct vcpu *v, struct vmx_vcpu *x)
+/*
+ * Every exit that is not quick.  True: that was it; false: enter again, the
+ * timer has 32 bits and had been set as far as it goes.
+ */
+static __attribute__((noinline)) bool exit_full(struct vcpu *v, struct vmx_vcpu *x, u32 reason)
 {
 	struct vmx_exit_raw raw;
-	enum vmx_result res;
 
-	if (unlikely(x->todo))
-		do_todo(v, x);
-	if (unlikely(v->deadline != x->armed || --x->rearm_in == 0))
-		arm_timer(v, x);
-	sync_in(v, x);
-	res = (enum vmx_result)vmx_world_switch(v->gpr, &x->host_rsp, x->launched);
-	if (unlikely(res != VMX_OK)) {
-		/* sync_in wrote them. */
-		x->rip = v->rip;
-		x->rsp = v->gpr[VREG_RSP];
-		x->rflags = v->rflags;
-		entry_refused(v, res);
-		return;
-	}
-	raw.reason = (u32)vmread(VMCS_EXIT_REASON);
-	sync_out(v, x);
+	raw.reason = reason;
 	read_exit(v, &raw);
 	vmx_exit_decode(&raw, &v->exit);
 	/* SDM3 27.8: an entry that failed leaves the launch state as it was. */
-	if (likely(!(raw.reason & VMX_REASON_ENTRY_FAIL)))
+	if (!(reason & VMX_REASON_ENTRY_FAIL))
 		x->launched = 1;
-	if (unlikely(vmx_exit_row(raw.reason)->need & VMX_NEED_IDT))
+	if (vmx_exit_row(reason)->need & VMX_NEED_IDT)
 		after_event_exit(v, &raw);
+	if (v->exit.reason != EXIT_PREEMPT_TIMER)
+		return true;
+	x->armed = ~0ULL;
+	return !v->deadline || rdtsc() >= v->deadline;
+}
+
+/* What vmx_exit_decode would do, for rows that have VMX_QUICK. */
+static __always_inline void exit_quick(struct vcpu *v, struct vmx_vcpu *x, u32 reason)
+{
+	v->exit.reason = vmx_exit_row(reason)->neutral;
+	v->exit.insn_len = (u8)vmread(VMCS_EXIT_INSN_LEN);
+	v->exit.code = reason;
+	v->exit.info1 = 0;
+	v->exit.info2 = 0;
+	v->exit.idt.type = EVENT_NONE;
+	x->launched = 1;
 }
 
 static void vmx_enter(struct vcpu *v)
 {
 	struct vmx_vcpu *x = vmx_of(v);
+	enum vmx_result res;
+	u32 reason;
 
-	for (;;) {
-		enter_once(v, x);
-		if (likely(v->exit.reason != EXIT_PREEMPT_TIMER))
+	do {
+		if (unlikely(x->todo))
+			do_todo(v, x);
+		if (unlikely(v->deadline != x->armed || --x->rearm_in == 0))
+			arm_timer(v, x);
+		sync_in(v, x);
+		res = (enum vmx_result)vmx_world_switch(v->gpr, &x->host_rsp, x->launched);
+		if (unlikely(res != VMX_OK)) {
+			entry_refused(v, res);
 			return;
-		/* The timer has 32 bits: it may have been set as far as it goes. */
-		x->armed = ~0ULL;
-		if (!v->deadline || rdtsc() >= v->deadline)
+		}
+		reason = (u32)vmread(VMCS_EXIT_REASON);
+		sync_out(v, x);
+		if (likely(vmx_exit_row(reason)->need & VMX_QUICK)) {
+			exit_quick(v, x, reason);
 			return;
-	}
+		}
+	} while (!exit_full(v, x, reason));
 }
 
 static const struct virt_ops vmx_ops = {

@@ -25,7 +25,7 @@ struct vmx_vcpu {
 	u64 host_rsp;		/* what HOST_RSP holds; entry.S changes it */
 	u32 launched;		/* of the VMCS: VMRESUME, not VMLAUNCH */
 	u32 todo;
-	u64 rip, rsp, rflags;	/* what the VMCS holds */
+	u64 rsp, rflags;	/* what the VMCS holds */
 	u64 cr2;		/* guest's while the host runs */
 	u64 armed;		/* deadline that the preemption timer has */
 	u32 rearm_in;		/* entries until it is compared with the TSC */
