@@ -9,7 +9,7 @@ static const struct defect defects[] = {
 #include "tests/defects.def"
 #undef X
 #undef X_KILLS
-	{ NULL, NULL, NULL, NULL },
+	{ .id = NULL },
 };
 
 /* An entry without ':' speaks for the whole test, one with it for rows. */
