@@ -117,11 +117,8 @@ TEST(svm, virq_cr8_lowered, .ref = "APM2 15.21.3", .needs = NEED_SVM)
 {
 	/* sti; nop; xor eax, eax; mov cr8, rax; nop */
 	static const struct code c = CODE(0xfb, 0x90, 0x31, 0xc0, 0x44, 0x0f, 0x22, 0xc0, 0x90);
-	struct machine *m;
+	struct machine *m = svm_machine(t);
 
-	if (svm_known_defect(t, NULL))
-		return;
-	m = svm_machine(t);
 	svm_load(m, &c);
 	set_virq(m, V_IRQ(5) | 8, 0x47);
 	svm_expect_exception(m, 0x47, 0);
