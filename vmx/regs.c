@@ -9,17 +9,43 @@
 #include "core/x86/regs.h"
 #include "vmx/insn.h"
 
-/* Registers that are just a field. */
-static const u16 reg_field[VREG_COUNT] = {
-	[VREG_CR3] = VMCS_GUEST_CR3,
-	[VREG_EFER] = VMCS_GUEST_EFER,
-	[VREG_DR7] = VMCS_GUEST_DR7,
-	[VREG_SYSENTER_CS] = VMCS_GUEST_SYSENTER_CS,
-	[VREG_SYSENTER_ESP] = VMCS_GUEST_SYSENTER_ESP,
-	[VREG_SYSENTER_EIP] = VMCS_GUEST_SYSENTER_EIP,
-	[VREG_PAT] = VMCS_GUEST_PAT,
-	[VREG_DEBUGCTL] = VMCS_GUEST_DEBUGCTL,
-	[VREG_TSC_OFFSET] = VMCS_TSC_OFFSET,
+/* Where a register is. */
+enum place {
+	IN_VCPU,		/* struct vcpu: the general ones, RIP, RFLAGS */
+	IN_CR2, IN_CR8, IN_XCR0, IN_DR, IN_DR6, IN_MSR,
+	/* From here on in the VMCS, */
+	IN_FIELD,		/* as it is */
+	IN_CR0, IN_CR4,		/* behind a mask and a shadow */
+	IN_SHADOW_BITS, IN_NMI_BIT,	/* of the interruptibility state */
+};
+
+static const struct {
+	u8 place;
+	u16 field;
+} regs[VREG_COUNT] = {
+	/* RAX to RFLAGS: IN_VCPU is 0. */
+	[VREG_CR0] = { IN_CR0, 0 },
+	[VREG_CR2] = { IN_CR2, 0 },
+	[VREG_CR3] = { IN_FIELD, VMCS_GUEST_CR3 },
+	[VREG_CR4] = { IN_CR4, 0 },
+	[VREG_CR8] = { IN_CR8, 0 },
+	[VREG_EFER] = { IN_FIELD, VMCS_GUEST_EFER },
+	[VREG_XCR0] = { IN_XCR0, 0 },
+	[VREG_DR0] = { IN_DR, 0 }, [VREG_DR1] = { IN_DR, 0 },
+	[VREG_DR2] = { IN_DR, 0 }, [VREG_DR3] = { IN_DR, 0 },
+	[VREG_DR6] = { IN_DR6, 0 },
+	[VREG_DR7] = { IN_FIELD, VMCS_GUEST_DR7 },
+	[VREG_STAR] = { IN_MSR, 0 }, [VREG_LSTAR] = { IN_MSR, 0 },
+	[VREG_CSTAR] = { IN_MSR, 0 }, [VREG_SFMASK] = { IN_MSR, 0 },
+	[VREG_KERNEL_GS_BASE] = { IN_MSR, 0 }, [VREG_TSC_AUX] = { IN_MSR, 0 },
+	[VREG_SYSENTER_CS] = { IN_FIELD, VMCS_GUEST_SYSENTER_CS },
+	[VREG_SYSENTER_ESP] = { IN_FIELD, VMCS_GUEST_SYSENTER_ESP },
+	[VREG_SYSENTER_EIP] = { IN_FIELD, VMCS_GUEST_SYSENTER_EIP },
+	[VREG_PAT] = { IN_FIELD, VMCS_GUEST_PAT },
+	[VREG_DEBUGCTL] = { IN_FIELD, VMCS_GUEST_DEBUGCTL },
+	[VREG_TSC_OFFSET] = { IN_FIELD, VMCS_TSC_OFFSET },
+	[VREG_INT_SHADOW] = { IN_SHADOW_BITS, 0 },
+	[VREG_NMI_BLOCKED] = { IN_NMI_BIT, 0 },
 };
 
 /* Registers in MSRs that load and put switch. */
@@ -66,12 +92,13 @@ void vmx_msrs_put(struct vmx_vcpu *x)
 	x->dr6 = read_dr6();
 }
 
-static int lazy_index(enum vreg r)
+static unsigned int lazy_index(enum vreg r)
 {
-	for (unsigned int i = 0; i < VMX_LAZY_MSRS; i++)
-		if (lazy[i].reg == r)
-			return (int)i;
-	return -ENOENT;
+	unsigned int i = 0;
+
+	while (i < VMX_LAZY_MSRS - 1 && lazy[i].reg != r)
+		i++;
+	return i;
 }
 
 /* SDM3 25.6.6: of a bit that the host owns the guest sees the shadow. */
@@ -179,85 +206,133 @@ static void write_dr(unsigned int n, u64 val)
 	}
 }
 
-/* Those that need no VMCS; false: not one of them. */
-static bool get_outside(struct vcpu *v, enum vreg r, u64 *val)
+static u64 *vcpu_slot(struct vcpu *v, enum vreg r)
 {
-	struct vmx_vcpu *x = vmx_of(v);
-	int i = lazy_index(r);
-
-	if (r <= VREG_R15)
-		*val = v->gpr[r];
-	else if (r == VREG_RIP)
-		*val = v->rip;
-	else if (r == VREG_RFLAGS)
-		*val = v->rflags;
-	else if (r == VREG_CR2)
-		*val = x->cr2;
-	else if (r == VREG_CR8)
-		*val = x->vapic[0x80] >> 4;
-	else if (r == VREG_XCR0)
-		*val = v->loaded && read_cr4() & CR4_OSXSAVE ? xgetbv(0) : v->xcr0;
-	else if (r >= VREG_DR0 && r <= VREG_DR3)
-		*val = v->loaded ? read_dr(r - VREG_DR0) : v->dr[r - VREG_DR0];
-	else if (r == VREG_DR6)
-		*val = x->loaded ? read_dr6() : x->dr6;
-	else if (i >= 0)
-		*val = x->loaded && lazy_exists(i) ? rdmsr(lazy[i].msr) : x->msr[i];
-	else
-		return false;
-	return true;
+	return r == VREG_RIP ? &v->rip : r == VREG_RFLAGS ? &v->rflags : &v->gpr[r];
 }
 
-static bool set_outside(struct vcpu *v, enum vreg r, u64 val)
+/* The XCR0 of a loaded vCPU is in the CPU, if that has one. */
+static bool xcr0_live(const struct vcpu *v)
+{
+	return v->loaded && read_cr4() & CR4_OSXSAVE;
+}
+
+static u64 get_outside(struct vcpu *v, enum vreg r)
 {
 	struct vmx_vcpu *x = vmx_of(v);
-	int i = lazy_index(r);
+	unsigned int i;
 
-	if (r <= VREG_R15)
-		v->gpr[r] = val;
-	else if (r == VREG_RIP)
-		v->rip = val;
-	else if (r == VREG_RFLAGS)
-		v->rflags = val;
-	else if (r == VREG_CR2)
-		x->cr2 = val;
-	else if (r == VREG_CR8)
-		x->vapic[0x80] = (u8)(val << 4);
-	else if (r == VREG_XCR0 && v->loaded && read_cr4() & CR4_OSXSAVE)
-		xsetbv(0, val);
-	else if (r == VREG_XCR0)
-		v->xcr0 = val;
-	else if (r >= VREG_DR0 && r <= VREG_DR3 && v->loaded)
-		write_dr(r - VREG_DR0, val);
-	else if (r >= VREG_DR0 && r <= VREG_DR3)
-		v->dr[r - VREG_DR0] = val;
-	else if (r == VREG_DR6 && x->loaded)
-		write_dr6(val);
-	else if (r == VREG_DR6)
-		x->dr6 = val;
-	else if (i >= 0 && x->loaded && lazy_exists(i))
+	switch (regs[r].place) {
+	case IN_CR2:
+		return x->cr2;
+	case IN_CR8:
+		return x->vapic[0x80] >> 4;
+	case IN_XCR0:
+		return xcr0_live(v) ? xgetbv(0) : v->xcr0;
+	case IN_DR:
+		return v->loaded ? read_dr(r - VREG_DR0) : v->dr[r - VREG_DR0];
+	case IN_DR6:
+		return x->loaded ? read_dr6() : x->dr6;
+	case IN_MSR:
+		i = lazy_index(r);
+		return x->loaded && lazy_exists(i) ? rdmsr(lazy[i].msr) : x->msr[i];
+	default:
+		return *vcpu_slot(v, r);
+	}
+}
+
+static void set_msr(struct vmx_vcpu *x, unsigned int i, u64 val)
+{
+	if (x->loaded && lazy_exists(i))
 		wrmsr(lazy[i].msr, val);
-	else if (i >= 0)
-		x->msr[i] = val;
 	else
-		return false;
-	return true;
+		x->msr[i] = val;
+}
+
+static void set_dr(struct vcpu *v, unsigned int n, u64 val)
+{
+	if (v->loaded)
+		write_dr(n, val);
+	else
+		v->dr[n] = val;
+}
+
+static void set_outside(struct vcpu *v, enum vreg r, u64 val)
+{
+	struct vmx_vcpu *x = vmx_of(v);
+
+	switch (regs[r].place) {
+	case IN_CR2:
+		x->cr2 = val;
+		break;
+	case IN_CR8:
+		x->vapic[0x80] = (u8)(val << 4);
+		break;
+	case IN_XCR0:
+		if (xcr0_live(v))
+			xsetbv(0, val);
+		else
+			v->xcr0 = val;
+		break;
+	case IN_DR:
+		set_dr(v, r - VREG_DR0, val);
+		break;
+	case IN_DR6:
+		if (x->loaded)
+			write_dr6(val);
+		else
+			x->dr6 = val;
+		break;
+	case IN_MSR:
+		set_msr(x, lazy_index(r), val);
+		break;
+	default:
+		*vcpu_slot(v, r) = val;
+		break;
+	}
 }
 
 static u64 get_vmcs(enum vreg r)
 {
-	switch (r) {
-	case VREG_CR0:
+	switch (regs[r].place) {
+	case IN_CR0:
 		return read_cr(VMCS_GUEST_CR0, VMCS_CR0_GUEST_HOST_MASK, VMCS_CR0_READ_SHADOW);
-	case VREG_CR4:
+	case IN_CR4:
 		return read_cr(VMCS_GUEST_CR4, VMCS_CR4_GUEST_HOST_MASK, VMCS_CR4_READ_SHADOW);
-	case VREG_INT_SHADOW:
+	case IN_SHADOW_BITS:
 		return !!(vmread(VMCS_GUEST_INTERRUPTIBILITY) &
 			  (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
-	case VREG_NMI_BLOCKED:
+	case IN_NMI_BIT:
 		return !!(vmread(VMCS_GUEST_INTERRUPTIBILITY) & INTERRUPTIBILITY_NMI);
 	default:
-		return reg_field[r] ? vmread(reg_field[r]) : 0;
+		return vmread(regs[r].field);
+	}
+}
+
+static void set_vmcs(struct vcpu *v, enum vreg r, u64 val)
+{
+	switch (regs[r].place) {
+	case IN_CR0:
+		set_cr0(v, val);
+		break;
+	case IN_CR4:
+		set_cr4(v, val);
+		break;
+	case IN_SHADOW_BITS:
+		set_int_shadow(v, val);
+		break;
+	case IN_NMI_BIT:
+		set_nmi_blocked(val);
+		break;
+	default:
+		if (r == VREG_EFER)
+			set_efer(v, val);
+		else
+			vmwrite(regs[r].field, val);
+		/* A new CR3 also drops translations of the old one. */
+		if (r == VREG_CR3)
+			vmx_of(v)->todo |= VMX_TODO_PDPTES | VMX_TODO_FLUSH;
+		break;
 	}
 }
 
@@ -267,10 +342,10 @@ u64 vmx_get(struct vcpu *v, enum vreg r)
 	u64 val;
 	bool b;
 
-	if (r == VREG_CR3 && x->current)
-		return vmread(VMCS_GUEST_CR3);
-	if (get_outside(v, r, &val))
-		return val;
+	if (regs[r].place < IN_FIELD)
+		return get_outside(v, r);
+	if (likely(x->current))
+		return get_vmcs(r);
 	b = vmx_borrow(x);
 	val = get_vmcs(r);
 	vmx_return(x, b);
@@ -282,33 +357,12 @@ void vmx_set(struct vcpu *v, enum vreg r, u64 val)
 	struct vmx_vcpu *x = vmx_of(v);
 	bool b;
 
-	if (set_outside(v, r, val))
+	if (regs[r].place < IN_FIELD) {
+		set_outside(v, r, val);
 		return;
-	b = vmx_borrow(x);
-	switch (r) {
-	case VREG_CR0:
-		set_cr0(v, val);
-		break;
-	case VREG_CR4:
-		set_cr4(v, val);
-		break;
-	case VREG_EFER:
-		set_efer(v, val);
-		break;
-	case VREG_INT_SHADOW:
-		set_int_shadow(v, val);
-		break;
-	case VREG_NMI_BLOCKED:
-		set_nmi_blocked(val);
-		break;
-	default:
-		if (reg_field[r])
-			vmwrite(reg_field[r], val);
-		/* A new CR3 also drops translations of the old one. */
-		if (r == VREG_CR3)
-			x->todo |= VMX_TODO_PDPTES | VMX_TODO_FLUSH;
-		break;
 	}
+	b = vmx_borrow(x);
+	set_vmcs(v, r, val);
 	vmx_return(x, b);
 }
 
