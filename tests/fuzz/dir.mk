@@ -9,3 +9,4 @@ fuzz-y += tests/fuzz/fuzz_ptwalk.c
 fuzz-y += tests/fuzz/fuzz_elf.c
 fuzz-y += tests/fuzz/fuzz_emul.c
 fuzz-y += tests/fuzz/fuzz_line.c
+fuzz-y += tests/fuzz/fuzz_task.c

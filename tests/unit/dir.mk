@@ -64,3 +64,4 @@ unit-y += tests/unit/test_exit.c
 unit-y += tests/unit/test_cpuid_filter.c
 unit-y += tests/unit/test_msr_policy.c
 unit-y += tests/unit/test_defects.c
+unit-y += tests/unit/test_task.c

@@ -3,12 +3,13 @@
 
 #include "tests/defects.h"
 
+#define ROW(i, p, r, e) { .id = i, .platform = p, .reason = r, .evidence = e }
 static const struct defect table[] = {
-	{ "vmx.entry_ctl:row one", "bochs", "a", "x.cc:1" },
-	{ "vmx.entry_host_*:*canonical*", "bochs", "b", "x.cc:2" },
-	{ "svm.lbr", "tcg", "c", "y.c:3" },
-	{ "svm.nmi_?", "tcg", "d", "y.c:4" },
-	{ "svm.*:r:s", "tcg", "e", "y.c:5" },
+	ROW("vmx.entry_ctl:row one", "bochs", "a", "x.cc:1"),
+	ROW("vmx.entry_host_*:*canonical*", "bochs", "b", "x.cc:2"),
+	ROW("svm.lbr", "tcg", "c", "y.c:3"),
+	ROW("svm.nmi_?", "tcg", "d", "y.c:4"),
+	ROW("svm.*:r:s", "tcg", "e", "y.c:5"),
 	{ .id = NULL },
 };
 
