@@ -36,6 +36,14 @@ static void walk_env(struct vcpu *v, struct pt_walk_env *env)
 		.page1g = run_policy.page1g, .amd = virt->vendor == VIRT_SVM, .set_ad = true,
 		.mem = { mem_read, mem_cmpxchg, &v->vm->mem },
 	};
+	/*
+	 * The processor has checked the four PDPTEs (SDM3 4.4.1), and they are
+	 * taken as they are: QEMU 7.2 excp_helper.c mmu_translate() sets the
+	 * accessed bit in them, which is reserved.
+	 */
+	if (env->cr0 & CR0_PG && env->cr4 & CR4_PAE && !(env->efer & EFER_LMA))
+		env->use_pdptr = !gmem_read(&v->vm->mem, env->cr3 & BITS(31, 5), env->pdptr,
+					    sizeof(env->pdptr));
 }
 
 int vcpu_translate(struct vcpu *v, u64 linear, u32 access, u64 *gpa, struct event *fault)

@@ -108,21 +108,29 @@ static int try_cr3(ulong v)
 	return RT_TRY("mov %0, %%cr3", : : "r"(v) : "memory");
 }
 
-/* SDM3 4.4.1: MOV to CR3 loads and checks all four. */
+/*
+ * SDM3 4.4.1: MOV to CR3 loads and checks all four.  Under nested paging AMD
+ * reads them when it walks, as any other entry (APM2 15.25.10).
+ */
 static void check_pdptes(void)
 {
+	bool walked = rt.nestbed && rt.vendor == RT_AMD;
+	const char *why = "QEMU 7.2 excp_helper.c reads PDPTEs at each walk, bits 1 and 2 unchecked";
 	u64 old = pdpt[2];
-	const char *why = "QEMU 7.2 keeps no PDPTE registers: excp_helper.c reads them at each walk";
 
 	pdpt[2] |= 1ull << 1;
-	rt_known(rt.tcg, try_cr3(read_cr3()) == VEC_GP, "reserved bit of a PDPTE is #GP", why);
+	pae_pd[2][0] = P | RW | PS;
+	rt_known(rt.tcg, try_cr3(read_cr3()) == (walked ? VEC_NONE : VEC_GP),
+		 "MOV CR3 with a reserved bit in a PDPTE", why);
+	if (walked)
+		rt_known(rt.tcg, rt_try(do_read, (void *)0x80000000) == VEC_PF &&
+			 (rt_fault.error & PF_RSVD), "the walk finds it", why);
 	pdpt[2] = old;
 	rt_expect("MOV CR3 with good PDPTEs", try_cr3(read_cr3()), VEC_NONE, -1);
 	pdpt[2] = 0;
 	flush();
 	rt_expect("PDPTE not present", rt_try(do_read, (void *)0x80000000), VEC_PF, 0);
 	pdpt[2] = (u32)pae_pd[2] | P;
-	pae_pd[2][0] = P | RW | PS;
 	flush();
 	rt_expect("PDPTE present again", rt_try(do_read, (void *)0x80000000), VEC_NONE, -1);
 }

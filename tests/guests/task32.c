@@ -91,6 +91,11 @@ static void check_call(void)
 	__asm__ volatile("clts");
 	__asm__ volatile("lcall %0, $0" : : "i"(SEL_GATE) : "memory");
 	check_return("CALL to a task gate", 2);
+	if (rt.bochs && rt.vendor == RT_AMD) {
+		/* The hypervisor cannot know that it was an INT. */
+		rt_note("INT left out: Bochs 2.7 exception.cc leaves EXITINTINFO stale");
+		return;
+	}
 	__asm__ volatile("int %0" : : "i"(VEC_TASK) : "memory");
 	check_return("INT through a task gate", 3);
 }
@@ -126,6 +131,7 @@ static void check_jmp(void)
 
 static void check_faults(void)
 {
+	u32 before = entered;
 	u64 good;
 
 	make_task();
@@ -141,7 +147,7 @@ static void check_faults(void)
 		  RT_TRY("lcall %0, $0", : : "i"(SEL_TASK) : "memory"), VEC_TS, SEL_TASK);
 	rt_gdt[SEL_TASK / 8] = good;
 	rt_check(!busy(SEL_TASK) && busy(SEL_TSS), "no busy bit changed", " ");
-	rt_check(entered == 3, "the task was not entered", "%u", entered);
+	rt_check(entered == before, "the task was not entered", "%u", entered);
 }
 
 /* An exception through a task gate: its error code is on the new stack. */
