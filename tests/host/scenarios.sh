@@ -114,5 +114,77 @@ timeout 60 qemu-system-x86_64 -machine q35 -accel tcg -cpu max,+svm -m 256 -disp
 	-append "tests=common.cpuid_exit" > "$tmp/out" 2>&1
 result "no serial port: the run still ends" $? "exit code of QEMU"
 
+# What a machine without serial shows: the verdict in its colour.
+#   screen NAME COLOUR ARGUMENTS...  (of QEMU)
+screen() {
+	name=$1 colour=$2
+	shift 2
+	rm -f "$tmp/ser" "$tmp/shot.ppm"
+	: > "$tmp/ser"
+	{
+		i=0
+		while [ $i -lt 150 ] && ! grep -q '^@nestbed end' "$tmp/ser"; do
+			sleep 0.3
+			i=$((i + 1))
+		done
+		sleep 0.5
+		echo "screendump $tmp/shot.ppm"
+		sleep 1
+		echo quit
+	} | timeout 90 qemu-system-x86_64 -machine q35 -accel tcg -cpu max,+svm -m 256 -vga std \
+		-display none -serial "file:$tmp/ser" -monitor stdio "$@" > "$tmp/out" 2>&1
+	[ -s "$tmp/shot.ppm" ] && tail -c +16 "$tmp/shot.ppm" | od -An -v -tu1 -w3 | awk \
+		-v want="$colour" '
+		$2 > 140 && $1 < 110 && $3 < 140 { n["green"]++ }
+		$1 > 140 && $2 < 110 && $3 < 110 { n["red"]++ }
+		END { other = want == "green" ? "red" : "green"
+		      exit !(n[want] > 500 && n[other] < 50) }'
+	result "$name" $? "the screen does not show a large $colour word"
+}
+
+screen "VGA text shows the verdict pass" green -kernel "$build/nestbed.elf" \
+	-append "tests=common.cpuid_exit on-end=halt"
+screen "VGA text shows the verdict fail" red -kernel "$build/nestbed.elf" \
+	-append "tests=selftest.fails on-end=halt"
+cat > "$tmp/grub.cfg" <<END
+set timeout=0
+insmod all_video
+menuentry test {
+	multiboot2 /boot/nestbed.elf tests=common.cpuid_exit on-end=halt
+	boot
+}
+END
+sh "$here/../../tools/mkiso.sh" "$build/nestbed.elf" "$tmp/grub.cfg" "$tmp/uefi.iso" > "$tmp/out" 2>&1
+for f in /usr/share/OVMF/OVMF_CODE.fd /usr/share/OVMF/OVMF_CODE_4M.fd; do
+	[ -f "$f" ] && code=$f
+done
+cp "$(echo "$code" | sed s/CODE/VARS/)" "$tmp/vars.fd"
+screen "the UEFI framebuffer shows the verdict" green -cdrom "$tmp/uefi.iso" \
+	-drive "if=pflash,format=raw,readonly=on,file=$code" \
+	-drive "if=pflash,format=raw,file=$tmp/vars.fd"
+
+# The same ISO as a USB stick, through BIOS.
+timeout 90 qemu-system-x86_64 -machine q35 -accel tcg -cpu max,+svm -m 256 -display none \
+	-serial "file:$tmp/ser" -device qemu-xhci -drive "if=none,id=s,format=raw,file=$build/nestbed.iso" \
+	-device usb-storage,drive=s,bootindex=0 > "$tmp/out" 2>&1
+grep -q '^@nestbed end' "$tmp/ser"
+result "the ISO as a USB stick" $? "no end line"
+
+# An emulator that is killed: the report says where the run stopped.
+rm -rf "$tmp/run"
+"$tool" run --quiet --out "$tmp/run" --kernel "$build/nestbed.elf" --on qemu-svm --append \
+	"tests=selftest.hang_guest,selftest.passes" > "$tmp/out" 2>&1 &
+pid=$!
+i=0
+while [ $i -lt 100 ] && ! grep -q "start selftest.hang_guest" "$tmp/run/serial.log" 2>/dev/null; do
+	sleep 0.1
+	i=$((i + 1))
+done
+pkill -KILL -P $pid qemu
+wait $pid
+code=$?
+[ $code -eq 2 ] && grep -q "stopped during test selftest.hang_guest" "$tmp/out"
+result "a killed emulator: exit code 2, and where it stopped" $? "exit code $code"
+
 echo "1..$n"
 [ $failed -eq 0 ]
