@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
+/* Only on SVM: see decode.h. */
 #include "svm/decode.h"
 
 #include "core/vm/insn.h"

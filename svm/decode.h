@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Operands that a CPU without decode assists keeps to itself.  Only here: VMX
- * always reports them.
+ * Operands that a CPU without decode assists keeps to itself.  Only on SVM:
+ * VMX always reports them.
  */
 #ifndef SVM_DECODE_H
 #define SVM_DECODE_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include "svm/exit.h"
 
 #include "core/vm/insn.h"

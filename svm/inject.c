@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include "svm/inject.h"
 
 #include "core/x86/regs.h"
@@ -62,7 +62,8 @@ void svm_inject(struct vcpu *v, const struct event *e)
 		vmcb_set_cr2(c, e->payload);
 	} else if (e->type == EVENT_EXCEPTION && e->vector == VEC_DB) {
 		/* APM2 15.20: injection does what delivery would; not DR6 and DR7.GD. */
-		vmcb_set_dr6(c, vmcb_get_dr6(c) | (e->payload & (0xfULL | DR6_BD | DR6_BS | DR6_BT)));
+		vmcb_set_dr6(c, vmcb_get_dr6(c) |
+			     (e->payload & (0xfULL | DR6_BD | DR6_BS | DR6_BT)));
 		vmcb_set_dr7(c, vmcb_get_dr7(c) & ~DR7_GD);
 	}
 	if (!is_soft(e))

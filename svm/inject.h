@@ -2,7 +2,8 @@
 /*
  * Events for a guest: EVENTINJ, interrupt and NMI windows, and the single
  * step that gets a guest past a shadowed instruction or an IRET.  Pure: works
- * on the structures, reads instructions through a callback.
+ * on the structures; step.c reads instructions.  Only on SVM a header of its own:
+ * VMX declares its part in ops.h.
  */
 #ifndef SVM_INJECT_H
 #define SVM_INJECT_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include "svm/npt.h"
 
 #include "core/mm/pt.h"

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Nested paging (APM2 15.25): faults.  Tables are core/mm/pt's.  Pure. */
+/*
+ * Nested paging (APM2 15.25): faults.  Tables are core/mm/pt's.  Pure.  Only on
+ * SVM a header of its own: VMX declares its part in ops.h.
+ */
 #ifndef SVM_NPT_H
 #define SVM_NPT_H
 

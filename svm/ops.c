@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include "svm/ops.h"
 
 #include "core/lib/log.h"
@@ -6,7 +6,6 @@
 #include "core/lib/string.h"
 #include "core/mm/host.h"
 #include "core/vm/insn.h"
-#include "core/x86/caps.h"
 #include "core/x86/insn.h"
 #include "core/x86/msr.h"
 #include "core/x86/percpu.h"
@@ -17,108 +16,6 @@
 #include "svm/insn.h"
 #include "svm/npt.h"
 #include "svm/perm.h"
-#include "svm/probe.h"
-#include "svm/regs.h"
-
-/*
- * APM2 15.4: SVM is usable when CPUID has it and VM_CR.SVMDIS is clear or can
- * be cleared (VM_CR.LOCK = 0, APM2 15.30.1).
- */
-static int svm_probe(const struct cpu_caps *caps, char *why, size_t size)
-{
-	u64 vm_cr;
-
-	if (!caps->svm) {
-		nb_snprintf(why, size, "no SVM: CPUID 8000_0001 ECX.SVM is 0");
-		return -ENODEV;
-	}
-	svm_caps_decode(caps, &svm.caps);
-	/* A CPU without VM_CR cannot disable SVM. */
-	if (!rdmsr_safe(MSR_VM_CR, &vm_cr) && vm_cr & VM_CR_SVMDIS) {
-		if (!(vm_cr & VM_CR_LOCK) && !wrmsr_safe(MSR_VM_CR, vm_cr & ~(u64)VM_CR_SVMDIS) &&
-		    !(rdmsr(MSR_VM_CR) & VM_CR_SVMDIS))
-			goto usable;
-		nb_snprintf(why, size, "SVM is off: VM_CR.SVMDIS is set%s",
-			    svm.caps.svml ? " and locked with a key by firmware: enable it in setup" :
-					    " and firmware does not let it be cleared");
-		return -ENODEV;
-	}
-usable:
-	if (!svm.caps.np || svm.caps.nasid < 2) {
-		nb_snprintf(why, size, "SVM without %s is not supported",
-			    svm.caps.np ? "ASIDs" : "nested paging");
-		return -ENODEV;
-	}
-	svm.decode = (svm.caps.nrips ? SVM_DECODE_NRIP : 0) |
-		     (svm.caps.decode_assists ? SVM_DECODE_ASSISTS : 0);
-	/* What cannot be tried out: QEMU 7.2 aborts (helper_write_crN without its lock). */
-	svm.quirks.cr8_virq_fatal = !strcmp(caps->hypervisor_id, "TCGTCGTCGTCG");
-	svm.clean_all = svm.caps.vmcb_clean ? VMCB_CLEAN_ALL : 0;
-	return 0;
-}
-
-static void svm_describe(char *buf, size_t size)
-{
-	const struct { bool on; const char *name; } quirk[] = {
-		{ svm.quirks.shadow_lost, "shadow_lost" },
-		{ svm.quirks.virq_if1_lost, "virq_if1_lost" },
-		{ svm.quirks.intr_if0_lost, "intr_if0_lost" },
-		{ svm.quirks.soft_nrip_lost, "soft_nrip_lost" },
-		{ svm.quirks.cr2_lost, "cr2_lost" },
-		{ svm.quirks.cr8_virq_fatal, "cr8_virq_fatal" },
-	};
-	size_t len;
-
-	svm_caps_names(&svm.caps, buf, size);
-	len = strnlen(buf, size);
-	for (unsigned int i = 0; i < ARRAY_SIZE(quirk); i++) {
-		if (quirk[i].on)
-			str_append(buf, size, &len, " quirk:%s", quirk[i].name);
-	}
-}
-
-#define SVM_CPU_PAGES	(sizeof(struct svm_cpu) / PAGE_SIZE)	/* page aligned, so whole */
-
-/* APM2 15.4 (EFER.SVME), 15.30.4 (VM_HSAVE_PA). */
-static int svm_cpu_on(struct percpu *cpu)
-{
-	struct svm_cpu *sc = host_alloc(SVM_CPU_PAGES, PA_OWNER_CORE);
-	u64 flags;
-	int err;
-
-	if (!sc)
-		return -ENOMEM;
-	if (wrmsr_safe(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME)) {
-		host_free(sc, SVM_CPU_PAGES);
-		return -EIO;
-	}
-	wrmsr(MSR_VM_HSAVE_PA, (u64)sc->hsave);
-	sc->asid_gen = 1;
-	sc->asid_next = 1;
-	cpu->virt_area = (u64)sc->hsave;
-	cpu->host_vmcb = (u64)&sc->host;
-	cpu->virt_on = true;
-	vmsave(cpu->host_vmcb);
-	if (cpu->id)
-		return 0;
-	flags = irq_save();
-	err = svm_probe_quirks(&svm.quirks);
-	irq_restore(flags);
-	return err;
-}
-
-static void svm_cpu_off(struct percpu *cpu)
-{
-	struct svm_cpu *sc = (struct svm_cpu *)cpu->host_vmcb;
-
-	stgi();
-	wrmsr(MSR_VM_HSAVE_PA, 0);
-	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~EFER_SVME);
-	cpu->virt_on = false;
-	cpu->virt_area = 0;
-	cpu->host_vmcb = 0;
-	host_free(sc, SVM_CPU_PAGES);
-}
 
 /* What is always intercepted: the host's events and what is not virtualized. */
 #define VEC3_BASE (VEC3_INTR | VEC3_NMI | VEC3_SMI | VEC3_INIT | VEC3_CPUID | VEC3_RDPMC | \
@@ -300,102 +197,6 @@ static void svm_skip(struct vcpu *v)
 	struct svm_vcpu *a = v->arch;
 
 	a->vmcb->int_state &= ~INT_STATE_SHADOW;
-}
-
-enum icpt_word { WORD_NONE, WORD_VEC3, WORD_VEC4 };
-
-/* clang-format off */
-static const struct { u8 word; u32 bits; } icpt_bits[] = {
-	[ICPT_HLT]	   = { WORD_VEC3, VEC3_HLT },
-	[ICPT_INVLPG]	   = { WORD_VEC3, VEC3_INVLPG },
-	[ICPT_RDTSC]	   = { WORD_VEC3, VEC3_RDTSC },
-	[ICPT_RDTSCP]	   = { WORD_VEC4, VEC4_RDTSCP },
-	[ICPT_RDPMC]	   = { WORD_VEC3, VEC3_RDPMC },
-	[ICPT_PAUSE]	   = { WORD_VEC3, VEC3_PAUSE },
-	[ICPT_MWAIT]	   = { WORD_VEC4, VEC4_MWAIT },
-	[ICPT_MONITOR]	   = { WORD_VEC4, VEC4_MONITOR },
-	[ICPT_WBINVD]	   = { WORD_VEC4, VEC4_WBINVD },
-	[ICPT_DESC]	   = { WORD_VEC3, VEC3_DESC },
-	[ICPT_CPUID]	   = { WORD_VEC3, VEC3_CPUID },
-	[ICPT_XSETBV]	   = { WORD_VEC4, VEC4_XSETBV },
-	[ICPT_TASK_SWITCH] = { WORD_VEC3, VEC3_TASK_SWITCH },
-	[ICPT_SHUTDOWN]	   = { WORD_VEC3, VEC3_SHUTDOWN },
-	[ICPT_HYPERCALL]   = { WORD_VEC4, VEC4_VMMCALL },
-};
-/* clang-format on */
-
-static u32 with(u32 old, u32 bits, bool on)
-{
-	return on ? old | bits : old & ~bits;
-}
-
-static int icpt_register(struct svm_vcpu *a, enum icpt what, u32 arg, bool on)
-{
-	struct vmcb *c = a->vmcb;
-	u16 bit = (u16)BIT(arg & 15);
-
-	switch (what) {
-	case ICPT_CR_READ:
-		vmcb_set_intercept_cr_read(c, (u16)with(vmcb_get_intercept_cr_read(c), bit, on));
-		return 0;
-	case ICPT_CR_WRITE:
-		a->cr_write_want = (u16)with(a->cr_write_want, bit, on);
-		vmcb_set_intercept_cr_write(c, a->cr_write_want);
-		svm_apply_intercepts(a);
-		return 0;
-	case ICPT_DR:
-		vmcb_set_intercept_dr_read(c, on ? 0xffff : 0);
-		vmcb_set_intercept_dr_write(c, on ? 0xffff : 0);
-		return 0;
-	case ICPT_EXCEPTION:
-		a->exc_want = with(a->exc_want, (u32)BIT(arg & 31), on);
-		svm_apply_intercepts(a);
-		return 0;
-	default:
-		return -EOPNOTSUPP;
-	}
-}
-
-/* Maps are not cached under a clean bit: only their addresses are (APM2 15.15.3). */
-static int icpt_map(struct svm_vcpu *a, enum icpt what, u32 arg, bool on)
-{
-	switch (what) {
-	case ICPT_IO:
-		iopm_set(a->iopm, (u16)arg, on);
-		break;
-	case ICPT_IO_ALL:
-		memset(a->iopm, on ? 0xff : 0, IOPM_SIZE);
-		break;
-	case ICPT_MSR_READ:
-	case ICPT_MSR_WRITE:
-		if (msrpm_set(a->msrpm, arg, what == ICPT_MSR_READ ? PERM_READ : PERM_WRITE, on))
-			return -EOPNOTSUPP;
-		break;
-	default:
-		return -EOPNOTSUPP;
-	}
-	/* APM2 15.10, 15.11: a change of a map in use needs the clean bit cleared. */
-	a->vmcb->clean &= ~(u32)VMCB_CLEAN_IOPM;
-	return 0;
-}
-
-static int svm_intercept(struct vcpu *v, enum icpt what, u32 arg, bool on)
-{
-	struct svm_vcpu *a = v->arch;
-	struct vmcb *c = a->vmcb;
-	u32 bits = what < ARRAY_SIZE(icpt_bits) ? icpt_bits[what].bits : 0;
-
-	if (bits && icpt_bits[what].word == WORD_VEC3) {
-		vmcb_set_intercept_vec3(c, with(vmcb_get_intercept_vec3(c), bits, on));
-		return 0;
-	}
-	if (bits) {
-		vmcb_set_intercept_vec4(c, with(vmcb_get_intercept_vec4(c), bits, on));
-		return 0;
-	}
-	if (!icpt_map(a, what, arg, on))
-		return 0;
-	return icpt_register(a, what, arg, on);
 }
 
 static void dump_line(void *ctx, const char *line)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The SVM half of a vCPU and of a CPU.  Structures only: pure. */
+/*
+ * The vendor's half of a vCPU and of a CPU, and what the files of this folder
+ * share.  Pure: the functions declared here are not.
+ */
 #ifndef SVM_OPS_H
 #define SVM_OPS_H
 
@@ -7,7 +10,7 @@
 #include "svm/caps.h"
 #include "svm/vmcb.h"
 
-/* What a CPU does otherwise than the manual says; found by svm/probe.c. */
+/* What a CPU does otherwise than the manual says; found by svm/quirks.c. */
 struct svm_quirks {
 	bool shadow_lost;	/* VMRUN ignores int_state: the shadow must be stepped over */
 	bool virq_if1_lost;	/* V_IRQ with IF = 1 at VMRUN does not fire */
@@ -66,5 +69,23 @@ struct svm_vcpu {
 	u64 iret_rip;
 	u64 step_rip;
 };
+
+/* svm/probe.c */
+int svm_probe(const struct cpu_caps *caps, char *why, size_t size);
+void svm_describe(char *buf, size_t size);
+int svm_cpu_on(struct percpu *cpu);
+void svm_cpu_off(struct percpu *cpu);
+
+/* svm/regs.c: guest registers by the numbers of core/vm/virt_ops.h. */
+void svm_regs_reset(struct vcpu *v);	/* APM2 14.1.3, table 14-1 */
+void svm_regs_load(struct svm_vcpu *a);	/* MSRs that are switched with the vCPU */
+void svm_regs_put(struct svm_vcpu *a);
+u64 svm_get(struct vcpu *v, enum vreg r);
+void svm_set(struct vcpu *v, enum vreg r, u64 val);
+void svm_get_seg(struct vcpu *v, enum vseg s, struct vsegment *out);
+void svm_set_seg(struct vcpu *v, enum vseg s, const struct vsegment *in);
+
+/* svm/intercept.c */
+int svm_intercept(struct vcpu *v, enum icpt what, u32 arg, bool on);
 
 #endif

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include "svm/perm.h"
 
 /* APM2 15.11, table 15-7: three ranges of 8K MSRs, 2K bytes each. */

@@ -1,191 +1,119 @@
-/* SPDX-License-Identifier: MIT */
-#include "svm/probe.h"
+// SPDX-License-Identifier: MIT
+/* Detection, and SVM of one CPU (APM2 15.4). */
+#include "svm/ops.h"
 
+#include "core/lib/printf.h"
 #include "core/lib/string.h"
 #include "core/mm/host.h"
+#include "core/x86/caps.h"
 #include "core/x86/insn.h"
-#include "core/x86/lapic_hw.h"
+#include "core/x86/msr.h"
+#include "core/x86/percpu.h"
 #include "core/x86/regs.h"
+#include "svm/exit.h"
 #include "svm/insn.h"
-#include "svm/npt.h"
-#include "svm/perm.h"
+#include "svm/quirks.h"
 
-/* One page of real mode: vectors, code, handler, stack. */
-#define P_CODE		0x400
-#define P_HANDLER	0x500
-#define P_STACK		0xff0
-#define P_VECTOR	0x21
-
-#define VECTOR_PROBE	0xef	/* of the host; nobody listens to it */
-
-struct probe {
-	struct vmcb *c;
-	u8 *page;
-	u8 *iopm, *msrpm;
-	struct pt npt;
-};
-
-static u64 table_alloc(void *ctx)
+/*
+ * APM2 15.4: SVM is usable when CPUID has it and VM_CR.SVMDIS is clear or can
+ * be cleared (VM_CR.LOCK = 0, APM2 15.30.1).  A CPU without VM_CR cannot
+ * disable it.
+ */
+static bool vm_cr_enable(void)
 {
-	return page_alloc(&host_pages, 0, PA_ZERO);
+	u64 vm_cr;
+
+	if (rdmsr_safe(MSR_VM_CR, &vm_cr) || !(vm_cr & VM_CR_SVMDIS))
+		return true;
+	if (vm_cr & VM_CR_LOCK || wrmsr_safe(MSR_VM_CR, vm_cr & ~(u64)VM_CR_SVMDIS))
+		return false;
+	return !(rdmsr(MSR_VM_CR) & VM_CR_SVMDIS);
 }
 
-static void table_free(void *ctx, u64 pa)
+int svm_probe(const struct cpu_caps *caps, char *why, size_t size)
 {
-	page_free(&host_pages, pa, 0);
+	if (!caps->svm) {
+		nb_snprintf(why, size, "no SVM: CPUID 8000_0001 ECX.SVM is 0");
+		return -ENODEV;
+	}
+	svm_caps_decode(caps, &svm.caps);
+	if (!vm_cr_enable()) {
+		nb_snprintf(why, size, "SVM is off (VM_CR.SVMDIS), %s: see firmware setup",
+			    svm.caps.svml ? "locked with a key" : "locked");
+		return -ENODEV;
+	}
+	if (!svm.caps.np || svm.caps.nasid < 2) {
+		nb_snprintf(why, size, "SVM without %s is not supported",
+			    svm.caps.np ? "ASIDs" : "nested paging");
+		return -ENODEV;
+	}
+	svm.decode = (svm.caps.nrips ? SVM_DECODE_NRIP : 0) |
+		     (svm.caps.decode_assists ? SVM_DECODE_ASSISTS : 0);
+	/* What cannot be tried out: QEMU 7.2 aborts (helper_write_crN without its lock). */
+	svm.quirks.cr8_virq_fatal = !strcmp(caps->hypervisor_id, "TCGTCGTCGTCG");
+	svm.clean_all = svm.caps.vmcb_clean ? VMCB_CLEAN_ALL : 0;
+	return 0;
 }
 
-static void *table_virt(void *ctx, u64 pa)
+void svm_describe(char *buf, size_t size)
 {
-	return (void *)pa;
-}
-
-static int probe_alloc(struct probe *p)
-{
-	const struct pt_config cfg = {
-		.format = svm_npt_format(), .alloc_page = table_alloc, .free_page = table_free,
-		.to_virt = table_virt, .pat = PT_PAT_RESET, .nx = true,
+	const struct { bool on; const char *name; } quirk[] = {
+		{ svm.quirks.shadow_lost, "shadow_lost" },
+		{ svm.quirks.virq_if1_lost, "virq_if1_lost" },
+		{ svm.quirks.intr_if0_lost, "intr_if0_lost" },
+		{ svm.quirks.soft_nrip_lost, "soft_nrip_lost" },
+		{ svm.quirks.cr2_lost, "cr2_lost" },
+		{ svm.quirks.cr8_virq_fatal, "cr8_virq_fatal" },
 	};
-	int err = pt_init(&p->npt, &cfg);
+	size_t len;
 
-	if (err)
-		return err;
-	p->c = host_alloc(1, PA_OWNER_CORE);
-	p->page = host_alloc(1, PA_OWNER_CORE);
-	p->iopm = host_alloc(IOPM_SIZE / PAGE_SIZE, PA_OWNER_CORE);
-	p->msrpm = host_alloc(MSRPM_SIZE / PAGE_SIZE, PA_OWNER_CORE);
-	if (!p->c || !p->page || !p->iopm || !p->msrpm)
+	svm_caps_names(&svm.caps, buf, size);
+	len = strnlen(buf, size);
+	for (unsigned int i = 0; i < ARRAY_SIZE(quirk); i++) {
+		if (quirk[i].on)
+			str_append(buf, size, &len, " quirk:%s", quirk[i].name);
+	}
+}
+
+#define SVM_CPU_PAGES	(sizeof(struct svm_cpu) / PAGE_SIZE)	/* page aligned, so whole */
+
+/* APM2 15.4 (EFER.SVME), 15.30.4 (VM_HSAVE_PA). */
+int svm_cpu_on(struct percpu *cpu)
+{
+	struct svm_cpu *sc = host_alloc(SVM_CPU_PAGES, PA_OWNER_CORE);
+	u64 flags;
+	int err;
+
+	if (!sc)
 		return -ENOMEM;
-	return pt_map(&p->npt, 0, (u64)p->page, PAGE_SIZE, PT_RWX | PT_U, PAGE_SIZE);
-}
-
-static void probe_free(struct probe *p)
-{
-	pt_free(&p->npt);
-	host_free(p->c, 1);
-	host_free(p->page, 1);
-	host_free(p->iopm, IOPM_SIZE / PAGE_SIZE);
-	host_free(p->msrpm, MSRPM_SIZE / PAGE_SIZE);
-}
-
-/* Real mode, flat 64K segments, interrupts on or off, at P_CODE. */
-static void guest_reset(struct probe *p, const u8 *code, size_t len, u64 rflags)
-{
-	struct vmcb *c = p->c;
-	struct vmcb_seg seg = { .attrib = 0x93, .limit = 0xffff };
-
-	memset(c, 0, sizeof(*c));
-	memset(p->page, 0, PAGE_SIZE);
-	memcpy(p->page + P_CODE, code, len);
-	memcpy(p->page + P_HANDLER, (const u8[]){ 0x0f, 0x01, 0xd9 }, 3);
-	*(u16 *)(p->page + P_VECTOR * 4) = P_HANDLER;
-	vmcb_set_es(c, &seg);
-	vmcb_set_ss(c, &seg);
-	vmcb_set_ds(c, &seg);
-	seg.attrib = 0x9b;
-	vmcb_set_cs(c, &seg);
-	vmcb_set_idtr(c, &(struct vmcb_seg){ .limit = 0x3ff });
-	vmcb_set_gdtr(c, &(struct vmcb_seg){ .limit = 0xffff });
-	vmcb_set_cr0(c, CR0_ET);
-	vmcb_set_efer(c, EFER_SVME);
-	vmcb_set_dr6(c, DR6_FIXED1);
-	vmcb_set_dr7(c, DR7_FIXED1);
-	vmcb_set_g_pat(c, PT_PAT_RESET);
-	vmcb_set_intercept_vec3(c, VEC3_INTR | VEC3_NMI | VEC3_SMI | VEC3_INIT | VEC3_VINTR |
-				   VEC3_SHUTDOWN);
-	vmcb_set_intercept_vec4(c, VEC4_VMRUN | VEC4_VMMCALL);
-	vmcb_set_iopm_base_pa(c, (u64)p->iopm);
-	vmcb_set_msrpm_base_pa(c, (u64)p->msrpm);
-	vmcb_set_guest_asid(c, 1);
-	vmcb_set_int_ctl(c, INT_CTL_V_INTR_MASKING);
-	svm_npt_attach(c, p->npt.root);
-	c->tlb_control = TLB_CONTROL_FLUSH_ALL;
-	c->rip = P_CODE;
-	c->rsp = P_STACK;
-	c->rflags = RFLAGS_FIXED | rflags;
-}
-
-/* Enters until an exit that is not the host's; with irq_ends: any exit. */
-static u64 guest_run(struct probe *p, bool irq_ends)
-{
-	u64 code;
-
-	for (unsigned int tries = 0; tries < 100; tries++) {
-		__asm__ volatile("clgi; sti" ::: "memory");
-		svm_vmrun_bare((u64)p->c);
-		__asm__ volatile("cli; stgi" ::: "memory");
-		code = p->c->exitcode;
-		if (irq_ends || code < SVM_EXIT_INTR || code > SVM_EXIT_INIT)
-			break;
-		__asm__ volatile("sti; nop; cli" ::: "memory");
+	if (wrmsr_safe(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME)) {
+		host_free(sc, SVM_CPU_PAGES);
+		return -EIO;
 	}
-	return code;
-}
-
-/* nop; nop; vmmcall, in an interrupt shadow, with a virtual interrupt pending. */
-static void probe_shadow(struct probe *p, struct svm_quirks *q)
-{
-	static const u8 code[] = { 0x90, 0x90, 0x0f, 0x01, 0xd9 };
-
-	guest_reset(p, code, sizeof(code), RFLAGS_IF);
-	p->c->int_state = INT_STATE_SHADOW;
-	vmcb_set_int_ctl(p->c, INT_CTL_V_INTR_MASKING | INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO(15) |
-			       INT_CTL_V_IGN_TPR);
-	vmcb_set_int_vector(p->c, 0x20);
-	if (guest_run(p, false) == SVM_EXIT_VINTR)
-		q->shadow_lost = p->c->rip == P_CODE;
-	else
-		q->virq_if1_lost = true;
-}
-
-/* mov cx, 2000; loop .; vmmcall, IF = 0, with a host interrupt pending. */
-static void probe_intr(struct probe *p, struct svm_quirks *q)
-{
-	static const u8 code[] = { 0xb9, 0xd0, 0x07, 0xe2, 0xfe, 0x0f, 0x01, 0xd9 };
-
-	guest_reset(p, code, sizeof(code), 0);
-	if (lapic_send_ipi(lapic_id(), LAPIC_FIXED, VECTOR_PROBE))
-		return;
-	q->intr_if0_lost = guest_run(p, true) == SVM_EXIT_VMMCALL;
-	__asm__ volatile("sti; nop; cli" ::: "memory");
-}
-
-/* An injected INT 21h must push nRIP (APM2 15.20). */
-static void probe_soft(struct probe *p, struct svm_quirks *q)
-{
-	static const u8 code[] = { 0x90 };
-
-	guest_reset(p, code, sizeof(code), 0);
-	p->c->eventinj = EVENTINJ_VALID | EVENTINJ_TYPE(EVENTINJ_SOFT_INT) | P_VECTOR;
-	p->c->nrip = P_CODE + 2;
-	if (guest_run(p, false) == SVM_EXIT_VMMCALL)
-		q->soft_nrip_lost = *(u16 *)(p->page + P_STACK - 6) == P_CODE;
-}
-
-/* CR2 of the VMCB must come back unchanged (APM2 15.5.1: VMRUN loads it). */
-static void probe_cr2(struct probe *p, struct svm_quirks *q)
-{
-	static const u8 code[] = { 0x0f, 0x01, 0xd9 };
-	const u64 cr2 = read_cr2() ^ 0x123456789000ULL;
-
-	guest_reset(p, code, sizeof(code), 0);
-	vmcb_set_cr2(p->c, cr2);
-	if (guest_run(p, false) == SVM_EXIT_VMMCALL)
-		q->cr2_lost = vmcb_get_cr2(p->c) != cr2;
-}
-
-int svm_probe_quirks(struct svm_quirks *q)
-{
-	struct probe p = { 0 };
-	int err = probe_alloc(&p);
-
-	if (!err) {
-		probe_shadow(&p, q);
-		probe_intr(&p, q);
-		probe_cr2(&p, q);
-		if (svm.caps.nrips)
-			probe_soft(&p, q);
-	}
-	probe_free(&p);
+	wrmsr(MSR_VM_HSAVE_PA, (u64)sc->hsave);
+	sc->asid_gen = 1;
+	sc->asid_next = 1;
+	cpu->virt_area = (u64)sc->hsave;
+	cpu->host_vmcb = (u64)&sc->host;
+	cpu->virt_on = true;
+	vmsave(cpu->host_vmcb);
+	if (cpu->id)
+		return 0;
+	flags = irq_save();
+	err = svm_find_quirks(&svm.quirks);
+	irq_restore(flags);
 	return err;
+}
+
+void svm_cpu_off(struct percpu *cpu)
+{
+	struct svm_cpu *sc = (struct svm_cpu *)cpu->host_vmcb;
+
+	stgi();
+	wrmsr(MSR_VM_HSAVE_PA, 0);
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~EFER_SVME);
+	cpu->virt_on = false;
+	cpu->virt_area = 0;
+	cpu->host_vmcb = 0;
+	host_free(sc, SVM_CPU_PAGES);
 }

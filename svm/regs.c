@@ -1,9 +1,6 @@
-/* SPDX-License-Identifier: MIT */
-/*
- * Only here: VMX reads its fields with VMREAD in ops.c, the VMCB is a table
- * of members in memory.
- */
-#include "svm/regs.h"
+// SPDX-License-Identifier: MIT
+/* The guest's registers outside struct vcpu, by number. */
+#include "svm/ops.h"
 
 #include "core/mm/pt.h"
 #include "core/x86/insn.h"
@@ -82,10 +79,27 @@ void svm_regs_put(struct svm_vcpu *a)
 		a->tsc_aux = rdmsr(MSR_TSC_AUX);
 }
 
-static u64 get_special(struct vcpu *v, enum vreg r)
+/* Registers that live in the CPU while the vCPU is loaded. */
+static u64 get_live(const struct vcpu *v, enum vreg r)
 {
-	struct svm_vcpu *a = v->arch;
-	struct vmcb *c = a->vmcb;
+	const struct svm_vcpu *a = v->arch;
+
+	switch (r) {
+	case VREG_XCR0:
+		return v->loaded && read_cr4() & CR4_OSXSAVE ? xgetbv(0) : v->xcr0;
+	case VREG_DR0: case VREG_DR1: case VREG_DR2: case VREG_DR3:
+		return v->loaded ? read_dr(r - VREG_DR0) : v->dr[r - VREG_DR0];
+	case VREG_TSC_AUX:
+		return v->loaded && has_tsc_aux() ? rdmsr(MSR_TSC_AUX) : a->tsc_aux;
+	default:
+		return 0;
+	}
+}
+
+static u64 get_special(const struct vcpu *v, enum vreg r)
+{
+	const struct svm_vcpu *a = v->arch;
+	const struct vmcb *c = a->vmcb;
 
 	switch (r) {
 	case VREG_RIP:
@@ -97,18 +111,12 @@ static u64 get_special(struct vcpu *v, enum vreg r)
 		return (vmcb_get_efer(c) & ~EFER_SVME) | a->efer_svme;
 	case VREG_CR8:
 		return vmcb_get_int_ctl(c) & 0xf;
-	case VREG_XCR0:
-		return v->loaded && read_cr4() & CR4_OSXSAVE ? xgetbv(0) : v->xcr0;
-	case VREG_DR0: case VREG_DR1: case VREG_DR2: case VREG_DR3:
-		return v->loaded ? read_dr(r - VREG_DR0) : v->dr[r - VREG_DR0];
-	case VREG_TSC_AUX:
-		return v->loaded && has_tsc_aux() ? rdmsr(MSR_TSC_AUX) : a->tsc_aux;
 	case VREG_INT_SHADOW:
 		return c->int_state & INT_STATE_SHADOW;
 	case VREG_NMI_BLOCKED:
 		return a->nmi_blocked;
 	default:
-		return 0;
+		return get_live(v, r);
 	}
 }
 
@@ -133,7 +141,6 @@ static void update_lma(struct vmcb *c)
 	vmcb_set_efer(c, lma ? efer | EFER_LMA : efer & ~EFER_LMA);
 }
 
-/* Registers that live in the CPU while the vCPU is loaded. */
 static bool set_live(struct vcpu *v, enum vreg r, u64 val)
 {
 	struct svm_vcpu *a = v->arch;

@@ -1,6 +1,6 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 /*
- * What a single step under a borrowed RFLAGS.TF must put right.  Only here:
+ * What a single step under a borrowed RFLAGS.TF must put right.  Only on SVM:
  * VMX has window exits that need no step.
  */
 #include "svm/inject.h"

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include "svm/vmcb.h"
 
 #include "core/lib/diag.h"

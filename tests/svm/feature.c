@@ -107,7 +107,8 @@ TEST(svm, svm_instructions_ud, .ref = "APM2 15.4", .needs = NEED_SVM)
 	wrmsr(MSR_EFER, efer);
 	irq_restore(flags);
 	for (unsigned int i = 0; i < ARRAY_SIZE(got); i++) {
-		static const char *const name[] = { "VMLOAD", "VMSAVE", "CLGI", "INVLPGA", "VMMCALL" };
+		static const char *const name[] = { "VMLOAD", "VMSAVE", "CLGI", "INVLPGA",
+						    "VMMCALL" };
 
 		test_row(t, name[i]);
 		EXPECT_EQ(t, got[i], VEC_UD + 1);
@@ -130,7 +131,7 @@ TEST(svm, vmmcall_not_intercepted, .ref = "APM3 VMMCALL", .needs = NEED_SVM)
 	/* The exception handlers end in VMMCALL themselves: take #UD as an exit. */
 	virt->set_seg(m->v, VSEG_IDTR, &idtr);
 	virt->intercept(m->v, ICPT_EXCEPTION, VEC_UD, true);
-	vmcb_set_intercept_vec4(vmcb_of(m), vmcb_get_intercept_vec4(vmcb_of(m)) & ~(u32)VEC4_VMMCALL);
+	vec4_set(vmcb_of(m), VEC4_VMMCALL, false);
 	svm_expect(m, SVM_EXIT_EXCP + VEC_UD, "VMMCALL");
 }
 
@@ -248,7 +249,8 @@ TEST(svm, tsc_ratio, .ref = "APM2 15.30.5", .needs = NEED_SVM)
 /* APM2 15.9: XSETBV exits before XCR0 changes. */
 TEST(svm, xsetbv_intercept, .ref = "APM2 15.9, APM3 XSETBV", .needs = NEED_SVM)
 {
-	static const struct code c = CODE(0x31, 0xc9, 0x31, 0xd2, 0xb8, 1, 0, 0, 0, 0x0f, 0x01, 0xd1);
+	static const struct code c = CODE(0x31, 0xc9, 0x31, 0xd2, 0xb8, 1, 0, 0, 0,
+					  0x0f, 0x01, 0xd1);
 	struct machine *m = svm_machine(t);
 
 	if (!run_policy.caps->xsave)
@@ -260,7 +262,7 @@ TEST(svm, xsetbv_intercept, .ref = "APM2 15.9, APM3 XSETBV", .needs = NEED_SVM)
 	EXPECT_EQ(t, m->v->rip, G_CODE + 9);
 	test_row(t, "intercept off");
 	svm_load(m, &c);
-	vmcb_set_intercept_vec4(vmcb_of(m), vmcb_get_intercept_vec4(vmcb_of(m)) & ~(u32)VEC4_XSETBV);
+	vec4_set(vmcb_of(m), VEC4_XSETBV, false);
 	svm_expect(m, SVM_EXIT_VMMCALL, "XSETBV");
 	EXPECT_EQ(t, machine_get(m, VREG_XCR0), 1);
 }
@@ -319,7 +321,8 @@ TEST(svm, lbr_virtualization, .ref = "APM2 15.23", .needs = NEED_SVM)
 /* APM2 15.33: STGI and CLGI of the guest change V_GIF and nothing of the host. */
 TEST(svm, vgif, .ref = "APM2 15.33", .needs = NEED_SVM)
 {
-	static const struct code clgi_code = CODE(0x0f, 0x01, 0xdd), stgi_code = CODE(0x0f, 0x01, 0xdc);
+	static const struct code clgi_code = CODE(0x0f, 0x01, 0xdd);
+	static const struct code stgi_code = CODE(0x0f, 0x01, 0xdc);
 	struct machine *m;
 	struct vmcb *c;
 	u32 ctl = INT_CTL_V_INTR_MASKING | INT_CTL_V_GIF_ENABLE;
@@ -327,7 +330,7 @@ TEST(svm, vgif, .ref = "APM2 15.33", .needs = NEED_SVM)
 	SKIP_WITHOUT(t, vgif);
 	m = svm_machine(t);
 	c = vmcb_of(m);
-	vmcb_set_intercept_vec4(c, vmcb_get_intercept_vec4(c) & ~(u32)(VEC4_STGI | VEC4_CLGI));
+	vec4_set(c, VEC4_STGI | VEC4_CLGI, false);
 	test_row(t, "CLGI");
 	svm_load(m, &clgi_code);
 	vmcb_set_int_ctl(c, ctl | INT_CTL_V_GIF);
@@ -369,13 +372,14 @@ TEST(svm, decode_assist_bytes, .ref = "APM2 15.8.4", .needs = NEED_SVM)
 /* INVLPG's address and INT's vector, from the CPU or from the instruction. */
 TEST(svm, operands, .ref = "APM2 15.8.2, 15.8.3", .needs = NEED_SVM)
 {
-	static const struct code inv = CODE(0x0f, 0x01, 0x7c, 0x8b, 0x40);	/* [rbx+rcx*4+40h] */
-	static const struct code inv_fs = CODE(0x64, 0x0f, 0x01, 0x3b);		/* fs:[rbx] */
+	/* [rbx + rcx * 4 + 40h], fs:[rbx] */
+	static const struct code inv = CODE(0x0f, 0x01, 0x7c, 0x8b, 0x40);
+	static const struct code inv_fs = CODE(0x64, 0x0f, 0x01, 0x3b);
 	static const struct code intn = CODE(0xcd, 0x99);
 	struct machine *m = svm_machine(t);
 	struct vmcb *c = vmcb_of(m);
 
-	vmcb_set_intercept_vec3(c, vmcb_get_intercept_vec3(c) | VEC3_INVLPG | VEC3_SWINT);
+	vec3_set(c, VEC3_INVLPG | VEC3_SWINT, true);
 	test_row(t, "INVLPG");
 	svm_load(m, &inv);
 	machine_set(m, VREG_RBX, 0x7000000000ULL);

@@ -196,7 +196,8 @@ TEST(svm, intercept_cr_write, .ref = "APM2 15.9, 15.8.1", .needs = NEED_SVM)
 
 static void dr_intercepts(struct test_ctx *t, bool write)
 {
-	static const char *const name[] = { "DR0", "DR1", "DR2", "DR3", "DR4", "DR5", "DR6", "DR7" };
+	static const char *const name[] = { "DR0", "DR1", "DR2", "DR3", "DR4", "DR5", "DR6",
+					    "DR7" };
 	struct machine *m = svm_machine(t);
 	u16 field = write ? VMCB_F_intercept_dr_write : VMCB_F_intercept_dr_read;
 
@@ -281,7 +282,7 @@ TEST(svm, intercept_cr0_selective, .ref = "APM2 15.9", .needs = NEED_SVM)
 	struct vmcb *c = vmcb_of(m);
 	u64 cr0 = machine_get(m, VREG_CR0);
 
-	vmcb_set_intercept_vec3(c, vmcb_get_intercept_vec3(c) | VEC3_CR0_SEL_WRITE);
+	vec3_set(c, VEC3_CR0_SEL_WRITE, true);
 	for (unsigned int i = 0; i < ARRAY_SIZE(row); i++) {
 		test_row(t, row[i].name);
 		machine_set(m, VREG_CR0, cr0);
@@ -445,7 +446,7 @@ TEST(svm, intercept_after_privilege, .ref = "APM2 15.9 table 15-7", .needs = NEE
 
 	user_mode(m);
 	machine_set(m, VREG_CR4, machine_get(m, VREG_CR4) | CR4_TSD);
-	vmcb_set_intercept_vec3(c, vmcb_get_intercept_vec3(c) | VEC3_INVLPG | VEC3_RDTSC | VEC3_DESC);
+	vec3_set(c, VEC3_INVLPG | VEC3_RDTSC | VEC3_DESC, true);
 	vmcb_set_intercept_cr_read(c, 0xffff);
 	vmcb_set_intercept_cr_write(c, 0xffff);
 	vmcb_set_intercept_dr_write(c, 0xffff);
@@ -474,8 +475,7 @@ TEST(svm, intercept_from_user, .ref = "APM2 15.9 table 15-7", .needs = NEED_SVM)
 	struct vmcb *c = vmcb_of(m);
 
 	user_mode(m);
-	vmcb_set_intercept_vec3(c, vmcb_get_intercept_vec3(c) | VEC3_RDTSC | VEC3_PAUSE |
-				   VEC3_SWINT | VEC3_PUSHF);
+	vec3_set(c, VEC3_RDTSC | VEC3_PAUSE | VEC3_SWINT | VEC3_PUSHF, true);
 	for (unsigned int i = 0; i < ARRAY_SIZE(row); i++) {
 		test_row(t, row[i].name);
 		svm_load(m, &row[i].c);

@@ -42,7 +42,8 @@ static const struct npf_row npf_rows[] = {
 	{ "read, not present", 0, NPF_FINAL | PFERR_U, RD_PAGE },
 	{ "write, not present", 0, NPF_FINAL | PFERR_U | PFERR_W, WR_PAGE },
 	{ "fetch, not present", 0, NPF_FINAL | PFERR_U | PFERR_I, JMP_PAGE },
-	{ "write, read-only", PT_R | PT_X | PT_U, NPF_FINAL | PFERR_U | PFERR_W | PFERR_P, WR_PAGE },
+	{ "write, read-only", PT_R | PT_X | PT_U,
+	  NPF_FINAL | PFERR_U | PFERR_W | PFERR_P, WR_PAGE },
 	{ "fetch, no-execute", PT_RW | PT_U, NPF_FINAL | PFERR_U | PFERR_I | PFERR_P, JMP_PAGE },
 };
 

@@ -110,7 +110,7 @@ TEST(svm, iopm_off, .ref = "APM2 15.10", .needs = NEED_SVM)
 
 	svm_load(m, &in);
 	machine_set(m, VREG_RDX, PORT);
-	vmcb_set_intercept_vec3(c, vmcb_get_intercept_vec3(c) & ~(u32)VEC3_IOIO);
+	vec3_set(c, VEC3_IOIO, false);
 	svm_expect(m, SVM_EXIT_VMMCALL, "IOIO intercept clear");
 }
 
@@ -242,6 +242,6 @@ TEST(svm, msrpm_off, .ref = "APM2 15.11", .needs = NEED_SVM)
 	memset(svm_of(m)->msrpm, 0xff, MSRPM_SIZE);
 	svm_load(m, &rd);
 	machine_set(m, VREG_RCX, MSR_STAR);
-	vmcb_set_intercept_vec3(c, vmcb_get_intercept_vec3(c) & ~(u32)VEC3_MSR);
+	vec3_set(c, VEC3_MSR, false);
 	svm_expect(m, SVM_EXIT_VMMCALL, "MSR intercept clear");
 }

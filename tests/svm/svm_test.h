@@ -57,6 +57,21 @@ bool svm_known_defect(struct test_ctx *t, const char *row);
 void svm_save(struct machine *m, struct vmcb *copy);
 void svm_restore(struct machine *m, const struct vmcb *copy);
 
+/* Switches bits of the intercept words. */
+static inline void vec3_set(struct vmcb *c, u64 bits, bool on)
+{
+	u32 old = vmcb_get_intercept_vec3(c);
+
+	vmcb_set_intercept_vec3(c, on ? old | (u32)bits : old & ~(u32)bits);
+}
+
+static inline void vec4_set(struct vmcb *c, u64 bits, bool on)
+{
+	u32 old = vmcb_get_intercept_vec4(c);
+
+	vmcb_set_intercept_vec4(c, on ? old | (u32)bits : old & ~(u32)bits);
+}
+
 #define SKIP_WITHOUT(t, feature)						\
 do {										\
 	if (!svm.caps.feature)							\

@@ -18,14 +18,6 @@ static void set_virq(struct machine *m, u32 ctl, u8 vector)
 	vmcb_set_int_vector(vmcb_of(m), vector);
 }
 
-static void vintr_intercept(struct machine *m, bool on)
-{
-	struct vmcb *c = vmcb_of(m);
-	u32 vec3 = vmcb_get_intercept_vec3(c) & ~(u32)VEC3_VINTR;
-
-	vmcb_set_intercept_vec3(c, vec3 | (on ? (u32)VEC3_VINTR : 0));
-}
-
 /* APM2 15.21.2: pending until IF = 1, then through the guest's IDT. */
 TEST(svm, virq_after_sti, .ref = "APM2 15.21.2", .needs = NEED_SVM)
 {
@@ -133,13 +125,13 @@ TEST(svm, vintr_intercept, .ref = "APM2 15.21.5", .needs = NEED_SVM)
 
 	svm_load(m, &sti_nop);
 	set_virq(m, V_IRQ(15), 0x48);
-	vintr_intercept(m, true);
+	vec3_set(vmcb_of(m), VEC3_VINTR, true);
 	if (svm_expect(m, SVM_EXIT_VINTR, "VINTR")) {
 		EXPECT_EQ(t, m->v->rip, G_CODE + 2);
 		EXPECT_EQ(t, m->v->exit.reason, EXIT_INTR_WINDOW);
 		EXPECT_EQ(t, vmcb_get_int_ctl(vmcb_of(m)) & INT_CTL_V_IRQ, INT_CTL_V_IRQ);
 	}
-	vintr_intercept(m, false);
+	vec3_set(vmcb_of(m), VEC3_VINTR, false);
 	set_virq(m, INT_CTL_V_INTR_MASKING, 0);
 	svm_expect(m, SVM_EXIT_VMMCALL, "V_IRQ withdrawn");
 }

@@ -65,3 +65,7 @@ unit-y += tests/unit/test_cpuid_filter.c
 unit-y += tests/unit/test_msr_policy.c
 unit-y += tests/unit/test_defects.c
 unit-y += tests/unit/test_task.c
+unit-y += tests/unit/test_svm_caps.c
+unit-y += tests/unit/test_svm_inject.c
+unit-y += tests/unit/test_svm_npt.c
+unit-y += tests/unit/test_kunit.c

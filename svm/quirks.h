@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Finds out what this CPU does otherwise than the manual says, by running
- * guests of a few instructions.  Only here: VMX reports its abilities in MSRs.
+ * guests of a few instructions.  Only on SVM: VMX has no defect that must be
+ * worked around.
  */
-#ifndef SVM_PROBE_H
-#define SVM_PROBE_H
+#ifndef SVM_QUIRKS_H
+#define SVM_QUIRKS_H
 
 #include "svm/ops.h"
 
@@ -12,6 +13,6 @@
  * Fills *q; once, on a CPU with SVM on, interrupts off, local APIC enabled.
  * Returns 0 or -ENOMEM (*q is then unchanged).
  */
-int __must_check svm_probe_quirks(struct svm_quirks *q);
+int __must_check svm_find_quirks(struct svm_quirks *q);
 
 #endif

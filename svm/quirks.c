@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+/* Only on SVM: see quirks.h. */
+#include "svm/quirks.h"
+
+#include "core/lib/string.h"
+#include "core/mm/host.h"
+#include "core/x86/insn.h"
+#include "core/x86/lapic_hw.h"
+#include "core/x86/regs.h"
+#include "svm/insn.h"
+#include "svm/npt.h"
+#include "svm/perm.h"
+
+/* One page of real mode: vectors, code, handler, stack. */
+#define P_CODE		0x400
+#define P_HANDLER	0x500
+#define P_STACK		0xff0
+#define P_VECTOR	0x21
+
+#define VECTOR_PROBE	0xef	/* of the host; nobody listens to it */
+
+struct probe {
+	struct vmcb *c;
+	u8 *page;
+	u8 *iopm, *msrpm;
+	struct pt npt;
+};
+
+static u64 table_alloc(void *ctx)
+{
+	return page_alloc(&host_pages, 0, PA_ZERO);
+}
+
+static void table_free(void *ctx, u64 pa)
+{
+	page_free(&host_pages, pa, 0);
+}
+
+static void *table_virt(void *ctx, u64 pa)
+{
+	return (void *)pa;
+}
+
+static int probe_alloc(struct probe *p)
+{
+	const struct pt_config cfg = {
+		.format = svm_npt_format(), .alloc_page = table_alloc, .free_page = table_free,
+		.to_virt = table_virt, .pat = PT_PAT_RESET, .nx = true,
+	};
+	int err = pt_init(&p->npt, &cfg);
+
+	if (err)
+		return err;
+	p->c = host_alloc(1, PA_OWNER_CORE);
+	p->page = host_alloc(1, PA_OWNER_CORE);
+	p->iopm = host_alloc(IOPM_SIZE / PAGE_SIZE, PA_OWNER_CORE);
+	p->msrpm = host_alloc(MSRPM_SIZE / PAGE_SIZE, PA_OWNER_CORE);
+	if (!p->c || !p->page || !p->iopm || !p->msrpm)
+		return -ENOMEM;
+	return pt_map(&p->npt, 0, (u64)p->page, PAGE_SIZE, PT_RWX | PT_U, PAGE_SIZE);
+}
+
+static void probe_free(struct probe *p)
+{
+	pt_free(&p->npt);
+	host_free(p->c, 1);
+	host_free(p->page, 1);
+	host_free(p->iopm, IOPM_SIZE / PAGE_SIZE);
+	host_free(p->msrpm, MSRPM_SIZE / PAGE_SIZE);
+}
+
+/* Real mode, flat 64K segments, interrupts on or off, at P_CODE. */
+static void guest_reset(struct probe *p, const u8 *code, size_t len, u64 rflags)
+{
+	struct vmcb *c = p->c;
+	struct vmcb_seg seg = { .attrib = 0x93, .limit = 0xffff };
+
+	memset(c, 0, sizeof(*c));
+	memset(p->page, 0, PAGE_SIZE);
+	memcpy(p->page + P_CODE, code, len);
+	memcpy(p->page + P_HANDLER, (const u8[]){ 0x0f, 0x01, 0xd9 }, 3);
+	*(u16 *)(p->page + P_VECTOR * 4) = P_HANDLER;
+	vmcb_set_es(c, &seg);
+	vmcb_set_ss(c, &seg);
+	vmcb_set_ds(c, &seg);
+	seg.attrib = 0x9b;
+	vmcb_set_cs(c, &seg);
+	vmcb_set_idtr(c, &(struct vmcb_seg){ .limit = 0x3ff });
+	vmcb_set_gdtr(c, &(struct vmcb_seg){ .limit = 0xffff });
+	vmcb_set_cr0(c, CR0_ET);
+	vmcb_set_efer(c, EFER_SVME);
+	vmcb_set_dr6(c, DR6_FIXED1);
+	vmcb_set_dr7(c, DR7_FIXED1);
+	vmcb_set_g_pat(c, PT_PAT_RESET);
+	vmcb_set_intercept_vec3(c, VEC3_INTR | VEC3_NMI | VEC3_SMI | VEC3_INIT | VEC3_VINTR |
+				   VEC3_SHUTDOWN);
+	vmcb_set_intercept_vec4(c, VEC4_VMRUN | VEC4_VMMCALL);
+	vmcb_set_iopm_base_pa(c, (u64)p->iopm);
+	vmcb_set_msrpm_base_pa(c, (u64)p->msrpm);
+	vmcb_set_guest_asid(c, 1);
+	vmcb_set_int_ctl(c, INT_CTL_V_INTR_MASKING);
+	svm_npt_attach(c, p->npt.root);
+	c->tlb_control = TLB_CONTROL_FLUSH_ALL;
+	c->rip = P_CODE;
+	c->rsp = P_STACK;
+	c->rflags = RFLAGS_FIXED | rflags;
+}
+
+/* Enters until an exit that is not the host's; with irq_ends: any exit. */
+static u64 guest_run(struct probe *p, bool irq_ends)
+{
+	u64 code;
+
+	for (unsigned int tries = 0; tries < 100; tries++) {
+		__asm__ volatile("clgi; sti" ::: "memory");
+		svm_vmrun_bare((u64)p->c);
+		__asm__ volatile("cli; stgi" ::: "memory");
+		code = p->c->exitcode;
+		if (irq_ends || code < SVM_EXIT_INTR || code > SVM_EXIT_INIT)
+			break;
+		__asm__ volatile("sti; nop; cli" ::: "memory");
+	}
+	return code;
+}
+
+/* nop; nop; vmmcall, in an interrupt shadow, with a virtual interrupt pending. */
+static void probe_shadow(struct probe *p, struct svm_quirks *q)
+{
+	static const u8 code[] = { 0x90, 0x90, 0x0f, 0x01, 0xd9 };
+
+	guest_reset(p, code, sizeof(code), RFLAGS_IF);
+	p->c->int_state = INT_STATE_SHADOW;
+	vmcb_set_int_ctl(p->c, INT_CTL_V_INTR_MASKING | INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO(15) |
+			       INT_CTL_V_IGN_TPR);
+	vmcb_set_int_vector(p->c, 0x20);
+	if (guest_run(p, false) == SVM_EXIT_VINTR)
+		q->shadow_lost = p->c->rip == P_CODE;
+	else
+		q->virq_if1_lost = true;
+}
+
+/* mov cx, 2000; loop .; vmmcall, IF = 0, with a host interrupt pending. */
+static void probe_intr(struct probe *p, struct svm_quirks *q)
+{
+	static const u8 code[] = { 0xb9, 0xd0, 0x07, 0xe2, 0xfe, 0x0f, 0x01, 0xd9 };
+
+	guest_reset(p, code, sizeof(code), 0);
+	if (lapic_send_ipi(lapic_id(), LAPIC_FIXED, VECTOR_PROBE))
+		return;
+	q->intr_if0_lost = guest_run(p, true) == SVM_EXIT_VMMCALL;
+	__asm__ volatile("sti; nop; cli" ::: "memory");
+}
+
+/* An injected INT 21h must push nRIP (APM2 15.20). */
+static void probe_soft(struct probe *p, struct svm_quirks *q)
+{
+	static const u8 code[] = { 0x90 };
+
+	guest_reset(p, code, sizeof(code), 0);
+	p->c->eventinj = EVENTINJ_VALID | EVENTINJ_TYPE(EVENTINJ_SOFT_INT) | P_VECTOR;
+	p->c->nrip = P_CODE + 2;
+	if (guest_run(p, false) == SVM_EXIT_VMMCALL)
+		q->soft_nrip_lost = *(u16 *)(p->page + P_STACK - 6) == P_CODE;
+}
+
+/* CR2 of the VMCB must come back unchanged (APM2 15.5.1: VMRUN loads it). */
+static void probe_cr2(struct probe *p, struct svm_quirks *q)
+{
+	static const u8 code[] = { 0x0f, 0x01, 0xd9 };
+	const u64 cr2 = read_cr2() ^ 0x123456789000ULL;
+
+	guest_reset(p, code, sizeof(code), 0);
+	vmcb_set_cr2(p->c, cr2);
+	if (guest_run(p, false) == SVM_EXIT_VMMCALL)
+		q->cr2_lost = vmcb_get_cr2(p->c) != cr2;
+}
+
+int svm_find_quirks(struct svm_quirks *q)
+{
+	struct probe p = { 0 };
+	int err = probe_alloc(&p);
+
+	if (!err) {
+		probe_shadow(&p, q);
+		probe_intr(&p, q);
+		probe_cr2(&p, q);
+		if (svm.caps.nrips)
+			probe_soft(&p, q);
+	}
+	probe_free(&p);
+	return err;
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+#include "tests/unit/unit.h"
+
+#include "core/x86/regs.h"
+#include "svm/inject.h"
+
+static struct vmcb c;
+static struct svm_vcpu a;
+static struct vcpu v;
+static enum svm_step_insn next_insn;
+static int restored;
+
+/* In the image these read and mend guest memory (svm/step.c). */
+enum svm_step_insn svm_step_classify(struct vcpu *vc)
+{
+	return next_insn;
+}
+
+void svm_step_restore_tf(struct vcpu *vc, struct svm_vcpu *av, bool executed)
+{
+	restored = executed ? 2 : 1;
+	if (!av->step_tf)
+		vc->rflags &= ~RFLAGS_TF;
+}
+
+static int setup(void **state)
+{
+	memset(&c, 0, sizeof(c));
+	memset(&a, 0, sizeof(a));
+	memset(&v, 0, sizeof(v));
+	memset(&svm, 0, sizeof(svm));
+	a.vmcb = &c;
+	a.exc_want = BIT(VEC_MC);
+	v.arch = &a;
+	v.rip = 0x1000;
+	v.rflags = RFLAGS_FIXED;
+	vmcb_set_dr6(&c, DR6_FIXED1);
+	vmcb_set_dr7(&c, DR7_FIXED1 | DR7_GD);
+	next_insn = STEP_INSN_PLAIN;
+	restored = 0;
+	return 0;
+}
+
+/* APM2 15.20: VECTOR 7:0, TYPE 10:8, EV 11, V 31, ERRORCODE 63:32. */
+static void test_encode(void **state)
+{
+	struct event e = event_intr(0x80);
+
+	assert_int_equal(svm_event_encode(&e), 0x80000080);
+	e = event_nmi();
+	assert_int_equal(svm_event_encode(&e), 0x80000202);
+	e = event_exception(VEC_UD);
+	assert_int_equal(svm_event_encode(&e), 0x80000306);
+	e = event_exception_err(VEC_GP, 0x1234);
+	assert_int_equal(svm_event_encode(&e), 0x0000123480000b0dULL);
+	e = (struct event){ .type = EVENT_SOFT_INT, .vector = 0x21 };
+	assert_int_equal(svm_event_encode(&e), 0x80000421);
+	e = (struct event){ .type = EVENT_SOFT_EXC, .vector = VEC_BP };
+	assert_int_equal(svm_event_encode(&e), 0x80000303);
+	e = (struct event){ .type = EVENT_PRIV_EXC, .vector = VEC_DB };
+	assert_int_equal(svm_event_encode(&e), 0x80000301);
+}
+
+static void test_payloads(void **state)
+{
+	struct event e = event_exception_err(VEC_PF, 2);
+
+	e.payload = 0xabc000;
+	svm_inject(&v, &e);
+	assert_int_equal(vmcb_get_cr2(&c), 0xabc000);
+	assert_int_equal(c.eventinj, 0x0000000280000b0eULL);
+	e = event_exception(VEC_DB);
+	e.payload = DR6_BS | 1;
+	svm_inject(&v, &e);
+	assert_int_equal(vmcb_get_dr6(&c), DR6_FIXED1 | DR6_BS | 1);
+	assert_int_equal(vmcb_get_dr7(&c), DR7_FIXED1);
+}
+
+static void test_soft_without_nrip(void **state)
+{
+	struct event e = { .type = EVENT_SOFT_INT, .vector = 0x80, .insn_len = 2 };
+
+	svm_inject(&v, &e);
+	assert_int_equal(v.rip, 0x1002);
+	/* Delivery was interrupted: RIP goes back, the length comes with it. */
+	v.exit.idt = (struct event){ .type = EVENT_SOFT_INT, .vector = 0x80 };
+	svm_inject_soft_back(&v);
+	assert_int_equal(v.rip, 0x1000);
+	assert_int_equal(v.exit.idt.insn_len, 2);
+	assert_int_equal(a.soft_len, 0);
+	/* It was delivered: RIP is the handler's. */
+	svm_inject(&v, &e);
+	v.rip = 0x5000;
+	v.exit.idt.type = EVENT_NONE;
+	svm_inject_soft_back(&v);
+	assert_int_equal(v.rip, 0x5000);
+}
+
+static void test_soft_with_nrip(void **state)
+{
+	struct event e = { .type = EVENT_SOFT_EXC, .vector = VEC_BP, .insn_len = 1 };
+
+	svm.caps.nrips = true;
+	svm_inject(&v, &e);
+	assert_int_equal(v.rip, 0x1000);
+	assert_int_equal(c.nrip, 0x1001);
+	v.exit.idt = (struct event){ .type = EVENT_SOFT_EXC, .vector = VEC_BP };
+	svm_inject_soft_back(&v);
+	assert_int_equal(v.rip, 0x1000);
+	assert_int_equal(v.exit.idt.insn_len, 1);
+	svm.quirks.soft_nrip_lost = true;
+	svm_inject(&v, &e);
+	assert_int_equal(v.rip, 0x1001);
+}
+
+static void test_intr_window(void **state)
+{
+	svm_windows(&v, WINDOW_INTR);
+	assert_true(a.attention);
+	svm_inject_prepare(&v);
+	assert_true(vmcb_get_int_ctl(&c) & INT_CTL_V_IRQ);
+	assert_true(vmcb_get_int_ctl(&c) & INT_CTL_V_IGN_TPR);
+	assert_true(vmcb_get_intercept_vec3(&c) & VEC3_VINTR);
+	assert_int_equal(a.step, STEP_NONE);
+	svm_windows(&v, 0);
+	svm_inject_prepare(&v);
+	assert_false(vmcb_get_int_ctl(&c) & INT_CTL_V_IRQ);
+	assert_false(vmcb_get_intercept_vec3(&c) & VEC3_VINTR);
+	assert_false(a.attention);
+}
+
+/* A CPU that forgets the shadow: the instruction in it is stepped over. */
+static void test_shadow_step(void **state)
+{
+	svm.quirks.shadow_lost = true;
+	v.rflags |= RFLAGS_IF;
+	c.int_state = INT_STATE_SHADOW;
+	svm_windows(&v, WINDOW_INTR);
+	svm_inject_prepare(&v);
+	assert_int_equal(a.step, STEP_SHADOW);
+	assert_true(v.rflags & RFLAGS_TF);
+	assert_int_equal(vmcb_get_intercept_exceptions(&c), 0xffffffff);
+	assert_false(vmcb_get_int_ctl(&c) & INT_CTL_V_IRQ);
+	/* Its #DB. */
+	v.rip = 0x1001;
+	c.int_state = 0;
+	vmcb_set_dr6(&c, DR6_FIXED1 | DR6_BS);
+	v.exit = (struct vm_exit){ .reason = EXIT_EXCEPTION, .exc = { .type = EVENT_EXCEPTION,
+				   .vector = VEC_DB } };
+	assert_false(svm_inject_finish(&v));
+	assert_int_equal(v.exit.reason, EXIT_INTR_WINDOW);
+	assert_int_equal(vmcb_get_dr6(&c), DR6_FIXED1);
+	assert_int_equal(restored, 2);
+	assert_int_equal(a.step, STEP_NONE);
+}
+
+static void test_step_that_faults(void **state)
+{
+	svm.quirks.shadow_lost = true;
+	v.rflags |= RFLAGS_IF;
+	c.int_state = INT_STATE_SHADOW;
+	svm_windows(&v, WINDOW_INTR);
+	svm_inject_prepare(&v);
+	v.exit = (struct vm_exit){ .reason = EXIT_EXCEPTION, .exc = { .type = EVENT_EXCEPTION,
+				   .vector = VEC_PF, .has_error = true, .error = 4,
+				   .payload = 0x9000 } };
+	assert_true(svm_inject_finish(&v));
+	assert_int_equal(c.eventinj, 0x0000000480000b0eULL);
+	assert_int_equal(vmcb_get_cr2(&c), 0x9000);
+	assert_int_equal(v.rflags & RFLAGS_TF, 0);
+	assert_int_equal(restored, 1);
+	/* Another exit, as a nested page fault, is core's. */
+	c.eventinj = 0;
+	svm_inject_prepare(&v);
+	assert_int_equal(a.step, STEP_SHADOW);
+	v.exit = (struct vm_exit){ .reason = EXIT_NPF };
+	assert_false(svm_inject_finish(&v));
+	assert_int_equal(v.exit.reason, EXIT_NPF);
+	assert_int_equal(v.rflags & RFLAGS_TF, 0);
+}
+
+/* A guest that steps itself gets its own #DB; the window comes later. */
+static void test_step_of_a_stepping_guest(void **state)
+{
+	svm.quirks.shadow_lost = true;
+	v.rflags |= RFLAGS_IF | RFLAGS_TF;
+	c.int_state = INT_STATE_SHADOW;
+	svm_windows(&v, WINDOW_INTR);
+	svm_inject_prepare(&v);
+	assert_true(a.step_tf);
+	v.rip = 0x1001;
+	c.int_state = 0;
+	vmcb_set_dr6(&c, DR6_FIXED1 | DR6_BS);
+	v.exit = (struct vm_exit){ .reason = EXIT_EXCEPTION, .exc = { .type = EVENT_EXCEPTION,
+				   .vector = VEC_DB } };
+	assert_true(svm_inject_finish(&v));
+	assert_int_equal(c.eventinj, 0x80000301);
+	assert_int_equal(vmcb_get_dr6(&c), DR6_FIXED1 | DR6_BS);
+}
+
+static void test_nmi_blocking(void **state)
+{
+	struct event e = event_nmi();
+
+	svm_inject(&v, &e);
+	assert_true(a.nmi_blocked);
+	assert_true(vmcb_get_intercept_vec3(&c) & VEC3_IRET);
+	/* Nobody waits: the IRET is let go, blocking ends when RIP has moved. */
+	v.exit = (struct vm_exit){ .reason = EXIT_IRET };
+	v.rip = 0x2000;
+	assert_true(svm_inject_finish(&v));
+	c.eventinj = 0;
+	svm_inject_prepare(&v);
+	assert_false(vmcb_get_intercept_vec3(&c) & VEC3_IRET);
+	assert_true(a.nmi_blocked);
+	v.exit = (struct vm_exit){ .reason = EXIT_NPF };
+	assert_false(svm_inject_finish(&v));
+	assert_true(a.nmi_blocked);
+	v.rip = 0x1000;
+	v.exit = (struct vm_exit){ .reason = EXIT_CPUID };
+	assert_false(svm_inject_finish(&v));
+	assert_false(a.nmi_blocked);
+}
+
+static void test_nmi_window(void **state)
+{
+	svm_set_nmi_blocked(&a, true);
+	svm_windows(&v, WINDOW_NMI);
+	svm_inject_prepare(&v);
+	assert_int_equal(a.step, STEP_NONE);
+	v.exit = (struct vm_exit){ .reason = EXIT_IRET };
+	assert_true(svm_inject_finish(&v));
+	svm_inject_prepare(&v);
+	assert_int_equal(a.step, STEP_IRET);
+	assert_false(vmcb_get_intercept_vec3(&c) & VEC3_IRET);
+	v.rip = 0x3000;
+	v.exit = (struct vm_exit){ .reason = EXIT_EXCEPTION, .exc = { .type = EVENT_EXCEPTION,
+				   .vector = VEC_DB } };
+	assert_false(svm_inject_finish(&v));
+	assert_int_equal(v.exit.reason, EXIT_NMI_WINDOW);
+	assert_false(a.nmi_blocked);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_encode, setup),
+		cmocka_unit_test_setup(test_payloads, setup),
+		cmocka_unit_test_setup(test_soft_without_nrip, setup),
+		cmocka_unit_test_setup(test_soft_with_nrip, setup),
+		cmocka_unit_test_setup(test_intr_window, setup),
+		cmocka_unit_test_setup(test_shadow_step, setup),
+		cmocka_unit_test_setup(test_step_that_faults, setup),
+		cmocka_unit_test_setup(test_step_of_a_stepping_guest, setup),
+		cmocka_unit_test_setup(test_nmi_blocking, setup),
+		cmocka_unit_test_setup(test_nmi_window, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
