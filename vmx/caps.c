@@ -86,7 +86,7 @@ static int caps_check_features(const struct vmx_caps *c, char *why, size_t size)
 	}
 	if ((c->ept_vpid & ept) != ept || !(c->ept_vpid & (EPT_CAP_WB | EPT_CAP_UC)) ||
 	    !(c->ept_vpid & (EPT_CAP_INVEPT_SINGLE | EPT_CAP_INVEPT_ALL))) {
-		nb_snprintf(why, size, "VMX: EPT lacks 4-level walks or INVEPT (IA32_VMX_EPT_VPID_CAP %#llx)",
+		nb_snprintf(why, size, "VMX: EPT lacks 4-level walks or INVEPT (capabilities %#llx)",
 			    (unsigned long long)c->ept_vpid);
 		return -ENODEV;
 	}

@@ -16,7 +16,8 @@ void vmwrite(u32 field, u64 val)
 		log_printf(LOG_ERR, "VMWRITE %s: no current VMCS", vmcs_field_name(field));
 	else
 		log_printf(LOG_ERR, "VMWRITE %s (%#x) = %#llx: %s", vmcs_field_name(field), field,
-			   (unsigned long long)val, vmx_insn_error_name(vmread(VMCS_VM_INSN_ERROR)));
+			   (unsigned long long)val,
+			   vmx_insn_error_name((u32)vmread(VMCS_VM_INSN_ERROR)));
 }
 
 bool vmx_borrow(struct vmx_vcpu *x)

@@ -22,7 +22,7 @@ static const struct inject_row inject_rows[] = {
 				      .has_error = true, .error = 0x1238 }, 0 },
 	{ "#PF with CR2",	{ .type = EVENT_EXCEPTION, .vector = VEC_PF, .has_error = true,
 				  .error = 6, .payload = 0x12345678000ULL }, 0 },
-	{ "#AC",		{ .type = EVENT_EXCEPTION, .vector = VEC_AC, .has_error = true }, 0 },
+	{ "#AC",	{ .type = EVENT_EXCEPTION, .vector = VEC_AC, .has_error = true }, 0 },
 	{ "INT 80h",		{ .type = EVENT_SOFT_INT, .vector = 0x80, .insn_len = 2 }, 2 },
 	{ "INT 80h with a prefix", { .type = EVENT_SOFT_INT, .vector = 0x80, .insn_len = 3 }, 3 },
 	{ "INT3",		{ .type = EVENT_SOFT_EXC, .vector = VEC_BP, .insn_len = 1 }, 1 },

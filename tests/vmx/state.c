@@ -230,7 +230,8 @@ TEST(vmx, msrs_switched, .ref = "SDM3 26.3, 28.3", .needs = NEED_VMX)
 }
 
 GUEST32(vs_to_long, "mov %cr4, %eax; or $0x20, %eax; mov %eax, %cr4\n\t"
-	"mov $0x4000, %eax; mov %eax, %cr3; mov $0xc0000080, %ecx; rdmsr; or $0x100, %eax; wrmsr\n\t"
+	"mov $0x4000, %eax; mov %eax, %cr3\n\t"
+	"mov $0xc0000080, %ecx; rdmsr; or $0x100, %eax; wrmsr\n\t"
 	"mov %cr0, %eax; or $0x80000001, %eax; mov %eax, %cr0; cpuid");
 
 /* SDM3 28.3.1, A.6: EFER.LMA and the entry control follow the guest. */
@@ -346,5 +347,18 @@ TEST(vmx, monitor_trap_flag, .ref = "SDM3 26.5.2", .needs = NEED_VMX)
 	REQUIRE_EQ(t, machine_run(m), EXIT_MTF);
 	EXPECT_EQ(t, m->v->rip, G_CODE + 2);
 	/* An instruction that exits does not trap. */
+	EXPECT_EQ(t, machine_run(m), EXIT_CPUID);
+}
+
+/* SDM3 27.6.2: a pending MTF exit is injected as event 7; nothing runs. */
+TEST(vmx, monitor_trap_injected, .ref = "SDM3 27.6.2", .needs = NEED_VMX)
+{
+	struct machine *m = machine_new(t, MODE_LONG64, &vs_nops);
+
+	if (!ctl_allowed(VMX_CTL_PROC, VMX_CTL(PROC_MONITOR_TRAP_FLAG)))
+		SKIP(t, "the CPU has no monitor trap flag");
+	vmx_write(m->v, VMCS_ENTRY_INTR_INFO, INTR_VALID | INTR_TYPE_OTHER << INTR_TYPE_SHIFT);
+	REQUIRE_EQ(t, machine_run(m), EXIT_MTF);
+	EXPECT_EQ(t, m->v->rip, G_CODE);
 	EXPECT_EQ(t, machine_run(m), EXIT_CPUID);
 }

@@ -86,7 +86,8 @@ static inline void entry_rows(struct test_ctx *t, const struct entry_row *rows, 
 }
 
 /* For each row: the entry must work, although the rows around it do not. */
-void entry_rows_good(struct test_ctx *t, enum entry_env env, const struct entry_row *rows, unsigned int n);
+void entry_rows_good(struct test_ctx *t, enum entry_env env, const struct entry_row *rows,
+		     unsigned int n);
 
 #define BAD_CTL		ENTRY_FAIL_INSN, 7	/* SDM3 31.4 */
 #define BAD_HOST	ENTRY_FAIL_INSN, 8
