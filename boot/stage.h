@@ -34,7 +34,8 @@ struct run_env {
 };
 
 enum stage_order {
-	STAGE_PLAN = 1, STAGE_RUNNER = 5, STAGE_TESTS = 10, STAGE_GUESTS = 20, STAGE_BENCH = 30, STAGE_END = 90,
+	STAGE_PLAN = 1, STAGE_RUNNER = 5, STAGE_TESTS = 10, STAGE_GUESTS = 20,
+	STAGE_BENCH = 30, STAGE_END = 90,
 };
 
 struct stage {

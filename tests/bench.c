@@ -91,7 +91,8 @@ static void print(struct test_ctx *t, u64 *v, u32 n, const char *u)
 static void bench_guest(struct test_ctx *t)
 {
 	const struct bench *b = t->test->arg;
-	struct machine *m = machine_new(t, MODE_LONG64, virt->vendor == VIRT_VMX ? b->intel : b->amd);
+	const struct guest_code *code = virt->vendor == VIRT_VMX ? b->intel : b->amd;
+	struct machine *m = machine_new(t, MODE_LONG64, code);
 
 	if (b->lazy) {
 		m->vm.lazy = true;

@@ -42,7 +42,9 @@ struct string_io {
 
 static void string_setup(struct vcpu *v, const struct exit_io *io, struct string_io *s)
 {
-	static const u8 addr_bytes[] = { [INSN_MODE_16] = 2, [INSN_MODE_32] = 4, [INSN_MODE_64] = 8 };
+	static const u8 addr_bytes[] = {
+		[INSN_MODE_16] = 2, [INSN_MODE_32] = 4, [INSN_MODE_64] = 8,
+	};
 	u8 mode = virt->mode(v);
 	u8 addr = io->addr_size ? io->addr_size : addr_bytes[mode];
 	enum vseg seg = io->in ? VSEG_ES : (enum vseg)io->seg;
