@@ -3,8 +3,10 @@ guest64-y += regs64 fpu ymm xsetbv tsc hlt pause triple flood forge toobig
 guest64-y += segs64 dr step msr cpuid exc64 cr64 paging64 invlpg io mmio
 guest64-y += syscall user smc beyond scribble random
 guest64-y += cr2
-guest32-y += regs32 exc32 paging32 task32
-guest16-y += real
+guest32-y += regs32 exc32 paging32 task32 v86 segs32
+guest16-y += real bigreal
+# 64-bit, with a real-mode part
+guest6416-y += modes
 
 # In the image: the runner's glue, and the table with all payloads.
 obj-y += tests/payload.o gen_payloads.o

@@ -4,12 +4,12 @@
 # evidence that what they check is how the machine is.  Payloads that say
 # bare=no (they need nestbed, or never end) are skipped.
 #
-#   run_payloads_bare.sh DIR [NAME...]	DIR has payloads.list and NAME.elf
+#   run_payloads_bare.sh OUT [NAME...]	OUT: the build directory
 #
 # A line per payload; the console of those that fail follows.  Last line:
 # "payloads: N passed, N failed, N skipped".  Exit code 0 when none failed.
 
-dir=$1
+dir=$1/guests
 shift
 only=" $* "
 qemu=${QEMU:-qemu-system-x86_64}

@@ -2,7 +2,7 @@
 # Payload guests: tests/guests/NAME.c (and NAME_16.S) become $(O)/guests/NAME.elf,
 # a multiboot 1 kernel in a 32-bit ELF container.  tests/guests/dir.mk lists
 # them in guest64-y (64-bit), guest32-y (32-bit) and guest16-y (32-bit, with
-# real-mode code in NAME_16.S).  They share nothing with the image.
+# real-mode code in NAME_16.S), guest6416-y (64-bit, with such code).  They share nothing with the image.
 
 GUEST_CFLAGS := -std=gnu11 -Os -ffreestanding -fno-pic -no-pie -mgeneral-regs-only \
 	-fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
@@ -17,7 +17,7 @@ GUEST_LD_32 := elf_i386
 GUEST_RT := rt string trap real
 GUEST_RT_64 := $(patsubst %,$(O)/guests/64/rt/%.o,start64 $(GUEST_RT))
 GUEST_RT_32 := $(patsubst %,$(O)/guests/32/rt/%.o,start32 $(GUEST_RT))
-GUEST_NAMES := $(sort $(guest64-y) $(guest32-y) $(guest16-y))
+GUEST_NAMES := $(sort $(guest64-y) $(guest6416-y) $(guest32-y) $(guest16-y))
 GUEST_ELFS := $(GUEST_NAMES:%=$(O)/guests/%.elf)
 
 # $(1) width
@@ -44,13 +44,14 @@ $(O)/guests/$(1).elf: $(O)/guests/$(2)/$(1).o $(3) $(GUEST_RT_$(2)) tests/guests
 	$$(Q)$$(OBJCOPY) -S -O elf32-i386 $$@.full $$@
 endef
 $(foreach g,$(guest64-y),$(eval $(call guest_link,$(g),64,)))
+$(foreach g,$(guest6416-y),$(eval $(call guest_link,$(g),64,$(O)/guests/64/$(g)_16.o)))
 $(foreach g,$(guest32-y),$(eval $(call guest_link,$(g),32,)))
 $(foreach g,$(guest16-y),$(eval $(call guest_link,$(g),32,$(O)/guests/32/$(g)_16.o)))
 
 # One line per payload: mode, then the strings of struct payload_meta.
 $(O)/guests/payloads.list: tools/gen_payloads.sh $(GUEST_ELFS)
 	$(Q)OBJCOPY="$(OBJCOPY)" sh tools/gen_payloads.sh list $(O)/guests \
-		"$(guest64-y)" "$(guest32-y)" "$(guest16-y)" > $@
+		"$(guest64-y) $(guest6416-y)" "$(guest32-y)" "$(guest16-y)" > $@
 
 $(O)/gen/payloads.c: tools/gen_payloads.sh $(O)/guests/payloads.list
 	@mkdir -p $(@D)

@@ -162,6 +162,7 @@ low_fn:	.long	0
 low_cr3: .long	0
 low_cr0: .long	0
 	.word	0
+	.globl	low_gdtr
 low_gdtr: .word	0
 	.quad	0
 	.word	0
