@@ -39,7 +39,7 @@ void svm_apply_intercepts(struct svm_vcpu *a)
 		vmcb_set_intercept_cr_write(c, a->cr_write_want |
 					       (vec3 & VEC3_VINTR ? (u16)BIT(8) : 0));
 	/* During a step an exception must not push our TF: take it and inject it. */
-	vmcb_set_intercept_exceptions(c, a->step ? ~0u : a->exc_want);
+	vmcb_set_intercept_exceptions(c, a->step ? ~0u : a->exc_want | a->exc_guard);
 }
 
 void svm_set_nmi_blocked(struct svm_vcpu *a, bool blocked)
@@ -96,6 +96,18 @@ static void step_begin(struct vcpu *v, struct svm_vcpu *a, enum svm_step step)
 	a->step_tf = v->rflags & RFLAGS_TF;
 	a->step_insn = step == STEP_IRET ? STEP_INSN_LOADS : svm_step_classify(v);
 	v->rflags |= RFLAGS_TF;
+}
+
+bool svm_inject_guarded(struct vcpu *v)
+{
+	const struct svm_vcpu *a = v->arch;
+	struct vm_exit *x = &v->exit;
+
+	if (a->step || x->idt.type != EVENT_NONE ||
+	    !(a->exc_guard & ~a->exc_want & BIT(x->exc.vector)))
+		return false;
+	svm_inject(v, &x->exc);
+	return true;
 }
 
 static bool want_step_shadow(const struct vcpu *v, const struct svm_vcpu *a)

@@ -24,6 +24,13 @@ void svm_windows(struct vcpu *v, u32 windows);
 void svm_inject_prepare(struct vcpu *v);
 
 /*
+ * Behind #VMEXIT of an exception: one that was intercepted only as a guard is
+ * injected as it is, and true says: enter again.  In a step it is the step's,
+ * and while another event was being delivered it is core's.
+ */
+bool svm_inject_guarded(struct vcpu *v);
+
+/*
  * Behind #VMEXIT, when soft_len is set: the injected INT n was delivered, or
  * EXITINTINFO has it; then RIP goes back to where it was.
  */

@@ -73,7 +73,12 @@ static int svm_vcpu_init(struct vcpu *v)
 	vmcb_set_intercept_vec4(c, VEC4_BASE);
 	/* A machine check in a guest is the host's business. */
 	a->exc_want = BIT(VEC_MC);
-	vmcb_set_intercept_exceptions(c, a->exc_want);
+	/*
+	 * #AC and #DB whose delivery raises them again never let an interrupt
+	 * in: each must leave the guest (APM2 15.12.2, 15.12.17).
+	 */
+	a->exc_guard = BIT(VEC_AC) | (svm.quirks.db_dr6_lost ? 0 : BIT(VEC_DB));
+	svm_apply_intercepts(a);
 	vmcb_set_iopm_base_pa(c, (u64)a->iopm);
 	vmcb_set_msrpm_base_pa(c, (u64)a->msrpm);
 	vmcb_set_int_ctl(c, INT_CTL_V_INTR_MASKING);
@@ -177,7 +182,9 @@ static void svm_enter(struct vcpu *v)
 			svm_inject_soft_back(v);
 		if (unlikely(operands || v->exit.idt.type >= EVENT_SOFT_INT))
 			svm_decode_operands(v);
-		if (unlikely(a->attention))
+		if (unlikely(v->exit.reason == EXIT_EXCEPTION))
+			again = svm_inject_guarded(v);
+		if (unlikely(a->attention && !again))
 			again = svm_inject_finish(v);
 	} while (unlikely(again));
 }

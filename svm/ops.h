@@ -17,6 +17,7 @@ struct svm_quirks {
 	bool intr_if0_lost;	/* a physical interrupt does not end a guest with IF = 0 */
 	bool soft_nrip_lost;	/* EVENTINJ of INT n pushes RIP, not nRIP */
 	bool cr2_lost;		/* VMRUN does not load CR2 */
+	bool db_dr6_lost;	/* an intercepted #DB has not written DR6 */
 	bool cr8_virq_fatal;	/* MOV to CR8 with V_IRQ pending stops the emulator */
 };
 
@@ -55,6 +56,7 @@ struct svm_vcpu {
 	u64 tsc_aux;
 	u64 efer_svme;		/* EFER.SVME as the guest sees it */
 	u32 exc_want;		/* exceptions that core or a test wants */
+	u32 exc_guard;		/* those that could keep the CPU busy for ever */
 	u32 vec3_want;		/* VINTR and IRET that a test wants */
 	u16 cr_write_want;
 	bool attention;		/* svm_inject_prepare has something to do */

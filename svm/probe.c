@@ -63,6 +63,7 @@ void svm_describe(char *buf, size_t size)
 		{ svm.quirks.intr_if0_lost, "intr_if0_lost" },
 		{ svm.quirks.soft_nrip_lost, "soft_nrip_lost" },
 		{ svm.quirks.cr2_lost, "cr2_lost" },
+		{ svm.quirks.db_dr6_lost, "db_dr6_lost" },
 		{ svm.quirks.cr8_virq_fatal, "cr8_virq_fatal" },
 	};
 	size_t len;

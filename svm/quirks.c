@@ -175,6 +175,17 @@ static void probe_cr2(struct probe *p, struct svm_quirks *q)
 		q->cr2_lost = vmcb_get_cr2(p->c) != cr2;
 }
 
+/* A single step: the #DB intercept comes with DR6.BS set (APM2 15.12.2). */
+static void probe_db(struct probe *p, struct svm_quirks *q)
+{
+	static const u8 code[] = { 0x90, 0x90, 0x0f, 0x01, 0xd9 };
+
+	guest_reset(p, code, sizeof(code), RFLAGS_TF);
+	vmcb_set_intercept_exceptions(p->c, BIT(VEC_DB));
+	if (guest_run(p, false) == SVM_EXIT_EXCP + VEC_DB)
+		q->db_dr6_lost = !(vmcb_get_dr6(p->c) & DR6_BS);
+}
+
 int svm_find_quirks(struct svm_quirks *q)
 {
 	struct probe p = { 0 };
@@ -184,6 +195,7 @@ int svm_find_quirks(struct svm_quirks *q)
 		probe_shadow(&p, q);
 		probe_intr(&p, q);
 		probe_cr2(&p, q);
+		probe_db(&p, q);
 		if (svm.caps.nrips)
 			probe_soft(&p, q);
 	}

@@ -345,6 +345,7 @@ TEST(svm, intercept_exceptions, .ref = "APM2 15.12", .needs = NEED_SVM)
 		svm_expect_exception(m, r->vector, r->error);
 		svm_load(m, &r->c);
 		machine_set(m, VREG_CR2, 0x5555);
+		machine_set(m, VREG_DR6, DR6_FIXED1);
 		virt->intercept(m->v, ICPT_EXCEPTION, r->vector, true);
 		if (svm_expect(m, SVM_EXIT_EXCP + r->vector, "intercept on")) {
 			EXPECT_EQ(t, x->exc.vector, r->vector);

@@ -241,6 +241,29 @@ static void test_nmi_window(void **state)
 	assert_false(a.nmi_blocked);
 }
 
+/* #AC and #DB exit for the host's sake only: back to the guest. */
+static void test_guard(void **state)
+{
+	a.exc_guard = BIT(VEC_AC) | BIT(VEC_DB);
+	svm_apply_intercepts(&a);
+	assert_int_equal(vmcb_get_intercept_exceptions(&c), BIT(VEC_MC) | BIT(VEC_AC) | BIT(VEC_DB));
+	v.exit = (struct vm_exit){ .reason = EXIT_EXCEPTION, .exc = { .type = EVENT_EXCEPTION,
+				   .vector = VEC_AC, .has_error = true } };
+	assert_true(svm_inject_guarded(&v));
+	assert_int_equal(c.eventinj, 0x80000b11);
+	/* Wanted by somebody, or in the middle of another delivery: core's. */
+	c.eventinj = 0;
+	a.exc_want |= BIT(VEC_AC);
+	assert_false(svm_inject_guarded(&v));
+	a.exc_want = 0;
+	v.exit.idt = event_intr(0x30);
+	assert_false(svm_inject_guarded(&v));
+	v.exit.idt.type = EVENT_NONE;
+	v.exit.exc.vector = VEC_GP;
+	assert_false(svm_inject_guarded(&v));
+	assert_int_equal(c.eventinj, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,6 +277,7 @@ int main(void)
 		cmocka_unit_test_setup(test_step_of_a_stepping_guest, setup),
 		cmocka_unit_test_setup(test_nmi_blocking, setup),
 		cmocka_unit_test_setup(test_nmi_window, setup),
+		cmocka_unit_test_setup(test_guard, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
