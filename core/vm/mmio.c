@@ -96,6 +96,40 @@ static int mmio_probe_write(void *ctx, u64 linear, unsigned int n)
 }
 
 /*
+ * A locked store: atomic where the operand is memory that other vCPUs share.
+ * Devices and page-crossing operands get a read, a compare and a write.
+ */
+static int mmio_cmpxchg(void *ctx, u64 linear, const void *expected, const void *desired,
+			unsigned int n)
+{
+	struct mmio_ctx *c = ctx;
+	u32 access = PTA_WRITE | (c->user ? PTA_USER : 0);
+	u8 now[16];
+	u64 gpa, old, new = 0;
+	void *mem;
+	int err = vcpu_translate(c->v, linear, access, &gpa, c->fault);
+
+	if (err)
+		return err;
+	mem = n <= 8 && IS_ALIGNED(gpa, n) ? gmem_ptr(&c->v->vm->mem, gpa, n) : NULL;
+	if (!mem) {
+		err = transfer(c, linear, now, n, false);
+		if (err || memcmp(now, expected, n))
+			return err ? err : 1;
+		return transfer(c, linear, (u8 *)desired, n, true);
+	}
+	old = 0;
+	memcpy(&old, expected, n);
+	memcpy(&new, desired, n);
+	switch (n) {
+	case 1: return !__sync_bool_compare_and_swap((u8 *)mem, (u8)old, (u8)new);
+	case 2: return !__sync_bool_compare_and_swap((u16 *)mem, (u16)old, (u16)new);
+	case 4: return !__sync_bool_compare_and_swap((u32 *)mem, (u32)old, (u32)new);
+	default: return !__sync_bool_compare_and_swap((u64 *)mem, old, new);
+	}
+}
+
+/*
  * The guest's vector registers are in the CPU.  While the vCPU is loaded its
  * XSAVE area is free, and serves as the way in and out.
  * SDM1 10.5.1: FXSAVE has ST/MM at 32, XMM at 160, 16 bytes each.
@@ -175,6 +209,7 @@ static int vec_set(void *ctx, unsigned int reg, const void *buf, unsigned int n,
 
 static const struct emul_ops ops = {
 	.read = mmio_read, .write = mmio_write, .probe_write = mmio_probe_write,
+	.cmpxchg = mmio_cmpxchg,
 	.vec_get = vec_get, .vec_set = vec_set,
 };
 
@@ -188,7 +223,8 @@ static void state_from_vcpu(struct vcpu *v, struct emul_state *s)
 	for (enum vseg i = VSEG_ES; i <= VSEG_GS; i++)
 		virt->get_seg(v, i, &s->seg[i]);
 	s->cpl = s->seg[VSEG_SS].attr >> 5 & 3;
-	s->cpu = EMUL_CPU_TZCNT | EMUL_CPU_LZCNT;
+	s->cpu = (run_policy.caps->bmi1 ? EMUL_CPU_TZCNT : 0) |
+		 (run_policy.caps->lzcnt ? EMUL_CPU_LZCNT : 0);
 }
 
 static int decode_at_rip(struct vcpu *v, const struct emul_state *s, struct insn *i)

@@ -37,7 +37,7 @@ struct cpu_caps {
 	bool svm, vmx;			/* CPUID bits only */
 	bool nx, page1gb, la57, pcid, pge, smep, smap, umip, fsgsbase, pku, cet_ss;
 	bool x2apic, tsc_deadline, invariant_tsc, rdtscp, arat, mtrr, pat, mce;
-	bool fxsr, sse, sse2, sse4_2, popcnt, bmi2, erms;
+	bool fxsr, sse, sse2, sse4_2, popcnt, lzcnt, bmi1, bmi2, erms;
 	bool avx, avx2, avx512f;
 	bool xsave, osxsave, xsaveopt, xsavec, xsaves, xgetbv1;
 	bool syscall, sysenter, lm, cmpxchg16b, movbe, rdrand, rdseed, invpcid;
