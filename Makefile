@@ -33,7 +33,7 @@ pure-y :=
 unit-y :=
 fuzz-y :=
 DIRS := boot core/lib core/x86 core/mm core/vm core/dev core/load core/mon \
-	svm vmx stats tests tests/common tests/svm tests/vmx tests/selftest \
+	svm vmx stats tests tests/common tests/svm tests/vmx tests/stats tests/selftest \
 	tests/guests tests/unit tests/fuzz tools
 include $(wildcard $(DIRS:%=%/dir.mk))
 

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+pure-y += tests/stats/kunit.o
