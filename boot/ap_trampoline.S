@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where an application processor starts (SDM3 8.4.4, APM2 15.27.8): real mode,
+ * Where an application processor starts (SDM3 9.4.4, APM2 15.27.8): real mode,
  * CS:IP = page:0.  core/x86/smp.c copies this to a page below 1 MiB, fills in
  * struct ap_boot there, and starts one CPU at a time.  Position independent
  * until 64-bit mode; runs on the boot page tables until it is in the image.

@@ -31,7 +31,7 @@ static u16 next_vpid(void)
 	return (u16)(n % 0xffff + 1);
 }
 
-/* SDM3 9.1.1, table 9-1: the state after INIT, as far as it is a field's. */
+/* SDM3 10.1.1, table 10-1: the state after INIT, as far as it is a field's. */
 static const struct {
 	u16 field;
 	u64 val;

@@ -108,7 +108,7 @@ static unsigned int row_size(const struct vec_row *r, const struct insn *i)
 	return r->size;
 }
 
-/* SDM3 13.1, APM2 11.3: #UD comes before #NM. */
+/* SDM3 14.1, APM2 11.3: #UD comes before #NM. */
 static int check_enabled(struct emul *e, const struct vec_row *r)
 {
 	const struct emul_state *s = e->s;

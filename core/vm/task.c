@@ -77,7 +77,7 @@ static bool is_32(const struct vsegment *tss)
 
 static int fault(const struct switcher *t, u8 vector, u16 selector)
 {
-	/* SDM3 7.13: bit 0 of the error code is EXT. */
+	/* SDM3 6.13: bit 0 of the error code is EXT. */
 	*t->out = event_exception_err(vector, (selector & 0xfffcu) | t->req->external);
 	return -EFAULT;
 }

@@ -83,7 +83,7 @@ struct virt_ops {
 	int (*cpu_on)(struct percpu *cpu);	/* runs on that CPU */
 	void (*cpu_off)(struct percpu *cpu);
 
-	int (*vcpu_init)(struct vcpu *v);	/* reset state of APM2 14.1.3, SDM3 9.1.1 */
+	int (*vcpu_init)(struct vcpu *v);	/* reset state of APM2 14.1.3, SDM3 10.1.1 */
 	void (*vcpu_fini)(struct vcpu *v);
 	/* State that is switched with the vCPU, not with each exit. */
 	void (*load)(struct vcpu *v);

@@ -14,7 +14,7 @@
 
 struct vcpu;
 
-/* APM2 12.2.5, SDM3 7.7: 64-bit TSS. */
+/* APM2 12.2.5, SDM3 8.7: 64-bit TSS. */
 struct tss64 {
 	u32 reserved0;
 	u64 rsp[3];

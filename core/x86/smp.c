@@ -12,7 +12,7 @@
 #include "core/x86/time.h"
 #include "core/x86/trap.h"
 
-/* SDM3 8.4.4.1: INIT, 10 ms, SIPI, 200 us, SIPI. */
+/* SDM3 9.4.4.1: INIT, 10 ms, SIPI, 200 us, SIPI. */
 #define INIT_DELAY_US		10000
 #define SIPI_DELAY_US		200
 /* From the second SIPI until a CPU is given up. */

@@ -121,7 +121,7 @@ static void mmx(void **state)
 	assert_memory_equal(b.mem, b.mmx[2], 8);
 }
 
-/* SDM3 13.1, APM2 11.3: CR0.EM, CR4.OSFXSR, CR0.TS, CR4.OSXSAVE. */
+/* SDM3 14.1, APM2 11.3: CR0.EM, CR4.OSFXSR, CR0.TS, CR4.OSXSAVE. */
 static void disabled(void **state)
 {
 	struct box b;

@@ -26,7 +26,7 @@
 
 /*
  * SSE usable, #XM and #MF reported as exceptions, x87 and MXCSR in reset
- * state, where CPUID has it (SDM3 9.6.1).  Clobbers eax, ebx, ecx, edx.
+ * state, where CPUID has it (SDM3 10.6.1).  Clobbers eax, ebx, ecx, edx.
  */
 .macro ENABLE_SSE32
 	movl	$1, %eax
