@@ -97,28 +97,22 @@ static int mmio_probe_write(void *ctx, u64 linear, unsigned int n)
 
 /*
  * A locked store: atomic where the operand is memory that other vCPUs share.
- * Devices and page-crossing operands get a read, a compare and a write.
+ * A device was read once already and is written once.
  */
 static int mmio_cmpxchg(void *ctx, u64 linear, const void *expected, const void *desired,
 			unsigned int n)
 {
 	struct mmio_ctx *c = ctx;
 	u32 access = PTA_WRITE | (c->user ? PTA_USER : 0);
-	u8 now[16];
-	u64 gpa, old, new = 0;
+	u64 gpa, old = 0, new = 0;
 	void *mem;
 	int err = vcpu_translate(c->v, linear, access, &gpa, c->fault);
 
 	if (err)
 		return err;
 	mem = n <= 8 && IS_ALIGNED(gpa, n) ? gmem_ptr(&c->v->vm->mem, gpa, n) : NULL;
-	if (!mem) {
-		err = transfer(c, linear, now, n, false);
-		if (err || memcmp(now, expected, n))
-			return err ? err : 1;
+	if (!mem)
 		return transfer(c, linear, (u8 *)desired, n, true);
-	}
-	old = 0;
 	memcpy(&old, expected, n);
 	memcpy(&new, desired, n);
 	switch (n) {
