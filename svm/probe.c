@@ -92,8 +92,9 @@ int svm_cpu_on(struct percpu *cpu)
 		return -EIO;
 	}
 	wrmsr(MSR_VM_HSAVE_PA, (u64)sc->hsave);
+	/* Whoever was here before used ASIDs too: the first one flushes all. */
 	sc->asid_gen = 1;
-	sc->asid_next = 1;
+	sc->asid_next = svm.caps.nasid;
 	cpu->virt_area = (u64)sc->hsave;
 	cpu->host_vmcb = (u64)&sc->host;
 	cpu->virt_on = true;
