@@ -10,3 +10,4 @@ fuzz-y += tests/fuzz/fuzz_elf.c
 fuzz-y += tests/fuzz/fuzz_emul.c
 fuzz-y += tests/fuzz/fuzz_line.c
 fuzz-y += tests/fuzz/fuzz_task.c
+fuzz-y += tests/fuzz/fuzz_svm_exit.c
