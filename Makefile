@@ -42,7 +42,8 @@ WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes \
 
 # No SSE or x87 in the image: the guest's registers stay in the CPU.  Frame
 # pointers: the panic backtrace follows them.
-IMG_CFLAGS := -std=gnu11 -O2 -g -m64 -ffreestanding -fno-builtin-printf -fno-pic -no-pie \
+IMG_OPT := -O2
+IMG_CFLAGS = -std=gnu11 $(IMG_OPT) -g -m64 -ffreestanding -fno-builtin-printf -fno-pic -no-pie \
 	-mno-red-zone -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
 	-fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-strict-aliasing \
 	-fno-delete-null-pointer-checks -fno-common -fwrapv \

@@ -3,6 +3,10 @@
 
 MK := Makefile $(wildcard tools/mk/*.mk) $(wildcard $(DIRS:%=%/dir.mk))
 
+# Tests are not on any path that is measured: small rather than fast.
+$(O)/img/tests/%.o: IMG_OPT := -Os
+$(O)/img/tests/bench.o: IMG_OPT := -O2
+
 $(O)/img/%.o: %.c $(MK) $(O)/gen/build_id.h
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
