@@ -3,7 +3,6 @@
 #include "vmx/ops.h"
 
 #include "core/x86/insn.h"
-#include "core/x86/regs.h"
 #include "vmx/insn.h"
 
 /*
@@ -19,6 +18,8 @@ static void set_payload(struct vcpu *v, const struct event *e)
 
 		vmx_set(v, VREG_DR6, dr6 | e->payload | DR6_FIXED1);
 		vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_GD);
+		/* SDM3 18.4.4: #DB clears LBR and BTF. */
+		vmwrite(VMCS_GUEST_DEBUGCTL, vmread(VMCS_GUEST_DEBUGCTL) & ~BITS(1, 0));
 	}
 }
 
@@ -50,6 +51,45 @@ void vmx_inject(struct vcpu *v, const struct event *e)
 	vmwrite_fast(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
 	vmwrite_fast(VMCS_ENTRY_INTR_INFO, info);
 	vmx_return(x, b);
+}
+
+/*
+ * SDM3 28.3.3: the exit saves RFLAGS as the exception would have pushed it,
+ * so with RF for faults.  One emulator forgets that, and a code breakpoint
+ * would hit again after IRET.
+ */
+static bool pushes_rf(struct vcpu *v, const struct event *e)
+{
+	u64 dr7;
+
+	if (e->vector != VEC_DB)
+		return true;
+	if (e->payload & DR6_BD)
+		return true;
+	/* SDM3 18.2.4: R/W 00 is an instruction breakpoint, a fault. */
+	dr7 = vmread(VMCS_GUEST_DR7);
+	for (unsigned int i = 0; i < 4; i++)
+		if (e->payload & BIT(i) && !(dr7 >> (16 + 4 * i) & 3))
+			return true;
+	return false;
+}
+
+bool vmx_guarded(struct vcpu *v)
+{
+	const struct event *e = &v->exit.exc;
+
+	/* During another delivery it is core's to combine the two. */
+	if (v->exit.reason != EXIT_EXCEPTION || v->exit.idt.type != EVENT_NONE ||
+	    !(VMX_EXC_GUARD & ~vmx_of(v)->exc_want & BIT(e->vector)))
+		return false;
+	if (e->vector == VEC_MC) {
+		__asm__ volatile("int $18" ::: "memory");
+		return true;
+	}
+	if (e->type == EVENT_EXCEPTION && pushes_rf(v, e))
+		v->rflags |= RFLAGS_RF;
+	vmx_inject(v, e);
+	return true;
 }
 
 void vmx_windows(struct vcpu *v, u32 windows)

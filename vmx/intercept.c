@@ -3,7 +3,6 @@
 #include "vmx/ops.h"
 
 #include "core/x86/msr.h"
-#include "core/x86/regs.h"
 #include "vmx/insn.h"
 
 #define DESC_BIT(word, name) { VMX_CTL_##word, true, word##_##name##_BIT }
@@ -85,14 +84,13 @@ static int intercept_cr(struct vmx_vcpu *x, u32 cr, bool write, bool on)
 	}
 }
 
-static int intercept_exception(u32 vector, bool on)
+static int intercept_exception(struct vmx_vcpu *x, u32 vector, bool on)
 {
-	u32 map = (u32)vmread(VMCS_EXCEPTION_BITMAP);
-
 	if (vector > 31)
 		return -EOPNOTSUPP;
-	map = on ? map | 1u << vector : map & ~(1u << vector);
-	vmwrite(VMCS_EXCEPTION_BITMAP, map);
+	x->exc_want &= ~(1u << vector);
+	x->exc_want |= (u32)on << vector;
+	vmwrite(VMCS_EXCEPTION_BITMAP, x->exc_want | VMX_EXC_GUARD);
 	return 0;
 }
 
@@ -105,7 +103,7 @@ static int intercept_current(struct vmx_vcpu *x, enum icpt what, u32 arg, bool o
 	case ICPT_CR_WRITE:
 		return intercept_cr(x, arg, what == ICPT_CR_WRITE, on);
 	case ICPT_EXCEPTION:
-		return intercept_exception(arg, on);
+		return intercept_exception(x, arg, on);
 	case ICPT_IO:
 		if (arg > 0xffff)
 			return -EOPNOTSUPP;

@@ -7,7 +7,6 @@
 #include "core/x86/insn.h"
 #include "core/x86/msr.h"
 #include "core/x86/percpu.h"
-#include "core/x86/regs.h"
 #include "vmx/insn.h"
 
 #include "core/x86/segments.h"
@@ -36,7 +35,7 @@ static const struct {
 	u16 field;
 	u64 val;
 } reset_fields[] = {
-	{ VMCS_EXCEPTION_BITMAP,	0 },
+	{ VMCS_EXCEPTION_BITMAP,	VMX_EXC_GUARD },
 	{ VMCS_PF_ERROR_CODE_MASK,	0 },
 	{ VMCS_PF_ERROR_CODE_MATCH,	0 },
 	{ VMCS_CR3_TARGET_COUNT,	0 },
@@ -359,8 +358,9 @@ static __attribute__((noinline)) void entry_refused(struct vcpu *v, enum vmx_res
 }
 
 /*
- * Every exit that is not quick.  True: that was it; false: enter again, the
- * timer has 32 bits and had been set as far as it goes.
+ * Every exit that is not quick.  True: that was it; false: enter again, with
+ * a guarded exception, or because the timer, which has 32 bits, was set only
+ * as far as it goes.
  */
 static __attribute__((noinline)) bool exit_full(struct vcpu *v, struct vmx_vcpu *x, u32 reason)
 {
@@ -375,7 +375,7 @@ static __attribute__((noinline)) bool exit_full(struct vcpu *v, struct vmx_vcpu 
 	if (vmx_exit_row(reason)->need & VMX_NEED_IDT)
 		after_event_exit(v, &raw);
 	if (v->exit.reason != EXIT_PREEMPT_TIMER)
-		return true;
+		return !vmx_guarded(v);
 	x->armed = ~0ULL;
 	return !v->deadline || rdtsc() >= v->deadline;
 }

@@ -7,6 +7,7 @@
 #define VMX_OPS_H
 
 #include "core/vm/vcpu.h"
+#include "core/x86/regs.h"
 #include "vmx/caps.h"
 #include "vmx/exit.h"
 #include "vmx/perm.h"
@@ -33,6 +34,7 @@ struct vmx_vcpu {
 	bool loaded;		/* its MSRs and DR6 are in a CPU */
 	u16 vpid;
 	u32 proc;		/* PROC_CTLS as in the VMCS */
+	u32 exc_want;		/* exceptions that core or a test wants to see */
 	u64 vmcs_pa;
 	u64 eptp;
 	u64 dr6;		/* guest's, when not loaded */
@@ -84,7 +86,18 @@ void vmx_msrs_put(struct vmx_vcpu *x);
 /* Guest PDPTEs from its memory, when it is in PAE paging (SDM3 27.3.2.4). */
 void vmx_load_pdptes(struct vcpu *v);
 
+/*
+ * Exceptions that always exit: an #AC or #DB whose delivery raises it again
+ * never lets an interrupt in; a machine check is the host's.
+ */
+#define VMX_EXC_GUARD	((u32)(BIT(VEC_AC) | BIT(VEC_DB) | BIT(VEC_MC)))
+
 /* vmx/inject.c */
+/*
+ * Behind an exit: true when it was an exception that exited only as a guard.
+ * It is on its way into the guest then, and the guest can go on.
+ */
+bool vmx_guarded(struct vcpu *v);
 void vmx_inject(struct vcpu *v, const struct event *e);
 void vmx_windows(struct vcpu *v, u32 windows);
 

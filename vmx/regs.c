@@ -6,7 +6,6 @@
 #include "core/vm/insn.h"
 #include "core/x86/insn.h"
 #include "core/x86/msr.h"
-#include "core/x86/regs.h"
 #include "vmx/insn.h"
 
 /* Where a register is. */

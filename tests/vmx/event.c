@@ -316,3 +316,65 @@ TEST(vmx, debug_exception_exit, .ref = "SDM3 28.2.1 table 28-1", .needs = NEED_V
 	EXPECT_EQ(t, machine_get(m, VREG_DR7), DR7_FIXED1 | 2);
 	EXPECT_EQ(t, machine_get(m, VREG_DR6), DR6_FIXED1);
 }
+
+GUEST64(vi_step, "nop; nop; .byte 0xf1; nop; cpuid");
+
+/*
+ * #DB always exits (it could keep the CPU busy for ever) and goes on to the
+ * guest, which must not notice.
+ */
+TEST(vmx, debug_exception_delivered, .ref = "SDM3 27.6.1, 18.3.1", .needs = NEED_VMX)
+{
+	const struct guest_exception *x;
+	struct machine *m;
+
+	test_row(t, "single step");
+	m = machine_new(t, MODE_LONG64, &vi_step);
+	machine_idt(m);
+	m->v->rflags |= RFLAGS_TF;
+	REQUIRE_EQ(t, machine_run(m), EXIT_HYPERCALL);
+	x = machine_exception(m);
+	EXPECT_EQ(t, x->vector, VEC_DB);
+	EXPECT_EQ(t, x->rip, G_CODE + 1);
+	EXPECT_EQ(t, x->dr6, DR6_FIXED1 | DR6_BS);
+	EXPECT_EQ(t, x->rflags & RFLAGS_TF, RFLAGS_TF);
+	machine_free(m);
+
+	test_row(t, "code breakpoint");
+	m = machine_new(t, MODE_LONG64, &vi_step);
+	machine_idt(m);
+	machine_set(m, VREG_DR2, G_CODE + 1);
+	machine_set(m, VREG_DR7, DR7_FIXED1 | 0x20);
+	REQUIRE_EQ(t, machine_run(m), EXIT_HYPERCALL);
+	x = machine_exception(m);
+	EXPECT_EQ(t, x->vector, VEC_DB);
+	EXPECT_EQ(t, x->rip, G_CODE + 1);
+	EXPECT_EQ(t, x->dr6, DR6_FIXED1 | 4);
+	EXPECT_EQ(t, x->rflags & RFLAGS_RF, RFLAGS_RF);
+	machine_free(m);
+
+	test_row(t, "INT1");
+	m = machine_new(t, MODE_LONG64, &vi_step);
+	machine_idt(m);
+	REQUIRE_EQ(t, machine_run(m), EXIT_HYPERCALL);
+	x = machine_exception(m);
+	EXPECT_EQ(t, x->vector, VEC_DB);
+	EXPECT_EQ(t, x->rip, G_CODE + 3);
+	EXPECT_EQ(t, machine_next(m), EXIT_CPUID);
+}
+
+GUEST64(vi_ac, "mov %cr0, %rax; or $0x40000, %eax; mov %rax, %cr0\n\t"
+	"push $0x43; push $0x50000; push $0x40002; push $0x4b; lea 1f(%rip), %rax\n\t"
+	"push %rax; iretq; 1: mov 0x30001, %eax");
+
+TEST(vmx, alignment_check_delivered, .ref = "SDM3 6.15", .needs = NEED_VMX)
+{
+	struct machine *m = machine_new(t, MODE_LONG64, &vi_ac);
+
+	machine_idt(m);
+	machine_write64(m, G_TSS + 4, G_STACK_TOP - 0x1000);
+	REQUIRE_EQ(t, machine_run(m), EXIT_HYPERCALL);
+	EXPECT_EQ(t, machine_exception(m)->vector, VEC_AC);
+	EXPECT_EQ(t, machine_exception(m)->error, 0);
+	EXPECT_EQ(t, machine_exception(m)->cs & 3, 3);
+}

@@ -135,7 +135,7 @@ TEST(vmx, exits_when_told, .ref = "SDM3 26.1.3", .needs = NEED_VMX)
 }
 
 /* Not told, they run: the guest gets to its CPUID. */
-GUEST64(vx_free, "invlpg 0x1000; rdtsc; pause; wbinvd; sgdt 0x30000; sidt 0x30010; sldt %eax\n\t"
+GUEST64(vx_free, "invlpg 0x1000; rdtsc; pause; sgdt 0x30000; sidt 0x30010; sldt %eax\n\t"
 	"str %eax; mov %cr3, %rax; mov %rax, %cr3; mov %cr8, %rbx; mov %dr7, %rax\n\t"
 	"mov %rax, %dr7; cpuid");
 
