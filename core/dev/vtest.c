@@ -144,19 +144,19 @@ static enum bus_result scratch_write(void *ctx, u64 off, u8 size, u64 val)
 
 /* clang-format off */
 static const struct bus_range io_ranges[] = {
-	/* first			last	width	read		write */
-	{ VTEST_PORT_EXIT,		0xf7,	4,	NULL,		exit_write, NULL },
-	{ VTEST_PORT_DEBUG,		0xe9,	1,	debug_read,	debug_write, NULL },
-	{ VTEST_PORT_UART,		0x3ff,	1,	uart_read,	uart_write, NULL },
-	{ VTEST_PORT_SCRATCH,		0x60f,	4,	port_read,	port_write, NULL },
+	/* first last width read write */
+	{ VTEST_PORT_EXIT,    0xf7,  4, NULL,       exit_write,  NULL },
+	{ VTEST_PORT_DEBUG,   0xe9,  1, debug_read, debug_write, NULL },
+	{ VTEST_PORT_UART,    0x3ff, 1, uart_read,  uart_write,  NULL },
+	{ VTEST_PORT_SCRATCH, 0x60f, 4, port_read,  port_write,  NULL },
 };
 
+#define SCRATCH_GPA	(VTEST_MMIO_GPA + VTEST_MMIO_SCRATCH)
+
 static const struct bus_range mmio_ranges[] = {
-	{ VTEST_MMIO_GPA,		VTEST_MMIO_GPA + 0xff,
-						8,	reg_read,	reg_write, NULL },
-	{ VTEST_MMIO_GPA + VTEST_MMIO_SCRATCH,
-	  VTEST_MMIO_GPA + VTEST_MMIO_SCRATCH + VTEST_SCRATCH_SIZE - 1,
-						8,	scratch_read,	scratch_write, NULL },
+	{ VTEST_MMIO_GPA, VTEST_MMIO_GPA + 0xff, 8, reg_read, reg_write, NULL },
+	{ SCRATCH_GPA, SCRATCH_GPA + VTEST_SCRATCH_SIZE - 1, 8, scratch_read, scratch_write,
+	  NULL },
 };
 /* clang-format on */
 

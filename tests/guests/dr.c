@@ -146,12 +146,8 @@ static void check_aliases(void)
 
 static void check_reserved(void)
 {
-	const char *why = "QEMU 7.2 bpt_helper.c helper_set_dr checks no reserved bit";
-
-	rt_known(rt.tcg, RT_TRY("mov %0, %%dr7", : : "r"(1ul << 32) : "memory") == VEC_GP,
-		 "DR7 bit 32 is #GP", why);
-	rt_known(rt.tcg, RT_TRY("mov %0, %%dr6", : : "r"(1ul << 40) : "memory") == VEC_GP,
-		 "DR6 bit 40 is #GP", why);
+	rt_expect("DR7 bit 32", RT_TRY("mov %0, %%dr7", : : "r"(1ul << 32) : "memory"), VEC_GP, 0);
+	rt_expect("DR6 bit 40", RT_TRY("mov %0, %%dr6", : : "r"(1ul << 40) : "memory"), VEC_GP, 0);
 	write_dr7(0);
 	rt_check(read_dr7() == DR7_INIT, "DR7 bit 10 is always set", "%lx", read_dr7());
 	write_dr6(0);

@@ -9,9 +9,9 @@ PAYLOAD(mmio, .ref = "APM2 15.25, SDM3 29.3",
  * device with the same bytes and registers, where a hypervisor emulates it.
  * Bytes, registers and flags must then be the same.
  */
-#define NESTBED_DEV	0xfed40c00ul	/* vtest_mmio, 2 KiB across a page border */
+#define NESTBED_DEV	0xfed40c00ul	/* vtest_mmio, across a page border */
 #define TESTDEV		0xff000c00ul	/* QEMU's pc-testdev */
-#define AT		0x3e0		/* where the operand is: 32 bytes before the border */
+#define AT		0x3e0		/* the operand: just before the border */
 #define SIZE		0x80
 
 struct regs {
@@ -104,8 +104,8 @@ static bool compare(const struct form *f, unsigned int round)
 	set_bytes((volatile u64 *)(dev + AT), seed);
 	a = run_on(f, &in, (u64)ram, off, off2);
 	b = run_on(f, &in, (u64)dev, off, off2);
-	if (!rt_quiet(same_bytes((u64 *)(ram + AT), (volatile u64 *)(dev + AT)), f->name, "round %u: bytes differ",
-		      round))
+	if (!rt_quiet(same_bytes((u64 *)(ram + AT), (volatile u64 *)(dev + AT)), f->name,
+		      "round %u: bytes differ", round))
 		return false;
 	if (!rt_quiet(a.ax == b.ax && a.bx == b.bx && a.cx == b.cx && a.dx == b.dx &&
 		      a.si == b.si && a.di == b.di, f->name,

@@ -18,8 +18,10 @@ static void check_round_trips(void)
 		low_count = 0;
 		rt_real_call(low_body);
 		rt_quiet(low_count == 1, "real mode", "round %u: ran %u times", i, low_count);
-		rt_quiet(!(low_cr0_seen & 1) && !(low_cr0_seen >> 31), "CR0 in real mode", "%x", low_cr0_seen);
-		rt_quiet(!(low_efer & (EFER_LME | EFER_LMA)), "EFER in real mode", "%x", low_efer);
+		rt_quiet(!(low_cr0_seen & 1) && !(low_cr0_seen >> 31), "CR0 in real mode",
+			 "%x", low_cr0_seen);
+		rt_quiet(!(low_efer & (EFER_LME | EFER_LMA)), "EFER in real mode", "%x",
+			 low_efer);
 		rt_quiet(low_sum == 5050, "arithmetic in real mode", "%u", low_sum);
 		rt_quiet(read_cr0() == cr0 && read_cr3() == cr3 && read_cr4() == cr4,
 			 "control registers after it", "%lx %lx %lx", read_cr0(), read_cr3(),

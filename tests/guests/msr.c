@@ -54,16 +54,18 @@ static void check_row(const struct row *r)
 
 static void check_pat(void)
 {
+	bool tcg = rt.tcg && !rt.nestbed;
 	static const u8 bad[] = { 2, 3, 8, 0xff };
 
 	for (unsigned int i = 0; i < ARRAY_LEN(bad); i++)
-		rt_known(rt.tcg, rt_wrmsr(MSR_PAT, (u64)bad[i] << 40) == VEC_GP,
+		rt_known(tcg, rt_wrmsr(MSR_PAT, (u64)bad[i] << 40) == VEC_GP,
 			 "PAT with an illegal type is #GP", TCG_UNCHECKED);
 	wrmsr(MSR_PAT, 0x0007040600070406);
 }
 
 static void check_efer(void)
 {
+	bool tcg = rt.tcg && !rt.nestbed;
 	u64 efer = rdmsr(MSR_EFER);
 
 	rt_check((efer & (EFER_LME | EFER_LMA)) == (EFER_LME | EFER_LMA),
@@ -74,11 +76,11 @@ static void check_efer(void)
 		 rdmsr(MSR_EFER));
 	wrmsr(MSR_EFER, efer & ~EFER_SCE);
 	rt_check(!(rdmsr(MSR_EFER) & EFER_SCE), "and cleared", "%llx", rdmsr(MSR_EFER));
-	rt_known(rt.tcg, rt_wrmsr(MSR_EFER, efer | 1ULL << 40) == VEC_GP,
+	rt_known(tcg, rt_wrmsr(MSR_EFER, efer | 1ULL << 40) == VEC_GP,
 		 "EFER bit 40 is #GP", "QEMU 7.2 misc_helper.c helper_wrmsr masks EFER");
-	rt_known(rt.tcg, rt_wrmsr(MSR_EFER, efer & ~EFER_LME) == VEC_GP,
+	rt_known(tcg, rt_wrmsr(MSR_EFER, efer & ~EFER_LME) == VEC_GP,
 		 "EFER.LME cannot change under paging", TCG_UNCHECKED);
-	rt_check((rdmsr(MSR_EFER) & (EFER_LME | EFER_LMA)) == (EFER_LME | EFER_LMA) || rt.tcg,
+	rt_check((rdmsr(MSR_EFER) & (EFER_LME | EFER_LMA)) == (EFER_LME | EFER_LMA) || tcg,
 		 "EFER after a refused write", "%llx", rdmsr(MSR_EFER));
 	rt_wrmsr(MSR_EFER, efer);
 	rt_check((rdmsr(MSR_EFER) & EFER_LMA) == EFER_LMA, "EFER.LMA is the processor's",

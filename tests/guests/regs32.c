@@ -51,25 +51,24 @@ struct probe {
 	u32 ax, cx, dx;
 };
 
-/* clang-format off */
+#define P(n, ...) { .name = #n, .fn = probe_##n, .changes = __VA_ARGS__ }
 static const struct probe probes[] = {
-	/* name		fn		changes			fixed		   ax cx dx */
-	{ "nop",	probe_nop,	0,			0,		   0, 0, 0 },
-	{ "cpuid",	probe_cpuid,	R(AX)|R(BX)|R(CX)|R(DX),R(AX)|R(CX),	   1, 0, 0 },
-	{ "in8",	probe_in8,	R(AX),			0,		   0, 0, 0 },
-	{ "in16",	probe_in16,	R(AX),			R(DX),		   0, 0, 0x80 },
-	{ "out32",	probe_out32,	0,			0,		   0, 0, 0 },
-	{ "rdmsr",	probe_rdmsr,	R(AX)|R(DX),		R(CX),		   0, MSR_PAT, 0 },
-	{ "wrmsr",	probe_wrmsr,	0,			R(AX)|R(CX)|R(DX), 8, MSR_SYSENTER_CS, 0 },
-	{ "rdtsc",	probe_rdtsc,	R(AX)|R(DX),		0,		   0, 0, 0 },
-	{ "cr0",	probe_cr0,	R(SI),			0,		   0, 0, 0 },
-	{ "cr3",	probe_cr3,	R(CX),			0,		   0, 0, 0 },
-	{ "dr7",	probe_dr7,	R(BX),			0,		   0, 0, 0 },
-	{ "pause",	probe_pause,	0,			0,		   0, 0, 0 },
-	{ "wbinvd",	probe_wbinvd,	0,			0,		   0, 0, 0 },
-	{ "mmio",	probe_mmio,	R(BP),			0,		   0, 0, 0 },
+	/* what it is, registers it may change, registers that are set before */
+	P(nop, 0, 0),
+	P(cpuid, R(AX) | R(BX) | R(CX) | R(DX), R(AX) | R(CX), .ax = 1),
+	P(in8, R(AX), 0),
+	P(in16, R(AX), R(DX), .dx = 0x80),
+	P(out32, 0, 0),
+	P(rdmsr, R(AX) | R(DX), R(CX), .cx = MSR_PAT),
+	P(wrmsr, 0, R(AX) | R(CX) | R(DX), .ax = 8, .cx = MSR_SYSENTER_CS),
+	P(rdtsc, R(AX) | R(DX), 0),
+	P(cr0, R(SI), 0),
+	P(cr3, R(CX), 0),
+	P(dr7, R(BX), 0),
+	P(pause, 0, 0),
+	P(wbinvd, 0, 0),
+	P(mmio, R(BP), 0),
 };
-/* clang-format on */
 
 static void run(const struct probe *p, unsigned int round)
 {

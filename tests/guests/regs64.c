@@ -64,26 +64,25 @@ struct probe {
 	bool needs_xsave;
 };
 
-/* clang-format off */
+#define P(n, ...) { .name = #n, .fn = probe_##n, .changes = __VA_ARGS__ }
 static const struct probe probes[] = {
-	/* name		fn		changes			fixed		   ax cx dx r9 di */
-	{ "nop",	probe_nop,	0,			0,		   0, 0, 0, 0, 0, 0 },
-	{ "cpuid",	probe_cpuid,	R(AX)|R(BX)|R(CX)|R(DX),R(AX)|R(CX),	   1, 0, 0, 0, 0, 0 },
-	{ "in8",	probe_in8,	R(AX),			0,		   0, 0, 0, 0, 0, 0 },
-	{ "in32",	probe_in32,	R(AX),			R(DX),		   0, 0, 0x80, 0, 0, 0 },
-	{ "out32",	probe_out32,	0,			0,		   0, 0, 0, 0, 0, 0 },
-	{ "rdmsr",	probe_rdmsr,	R(AX)|R(DX),		R(CX),		   0, MSR_EFER, 0, 0, 0, 0 },
-	{ "wrmsr",	probe_wrmsr,	0,			R(AX)|R(CX)|R(DX), 0x123, MSR_SYSENTER_EIP, 0, 0, 0, 0 },
-	{ "rdtsc",	probe_rdtsc,	R(AX)|R(DX),		0,		   0, 0, 0, 0, 0, 0 },
-	{ "cr3",	probe_cr3,	R(8),			0,		   0, 0, 0, 0, 0, 0 },
-	{ "cr8",	probe_cr8,	R(10),			R(9),		   0, 0, 0, 5, 0, 0 },
-	{ "dr7",	probe_dr7,	R(13),			0,		   0, 0, 0, 0, 0, 0 },
-	{ "invlpg",	probe_invlpg,	0,			R(DI),		   0, 0, 0, 0, 0x200000, 0 },
-	{ "pause",	probe_pause,	0,			0,		   0, 0, 0, 0, 0, 0 },
-	{ "wbinvd",	probe_wbinvd,	0,			0,		   0, 0, 0, 0, 0, 0 },
-	{ "xsetbv",	probe_xgetbv,	R(AX)|R(DX),		R(CX),		   0, 0, 0, 0, 0, 1 },
+	/* what it is, registers it may change, registers that are set before */
+	P(nop, 0, 0),
+	P(cpuid, R(AX) | R(BX) | R(CX) | R(DX), R(AX) | R(CX), .ax = 1),
+	P(in8, R(AX), 0),
+	P(in32, R(AX), R(DX), .dx = 0x80),
+	P(out32, 0, 0),
+	P(rdmsr, R(AX) | R(DX), R(CX), .cx = MSR_EFER),
+	P(wrmsr, 0, R(AX) | R(CX) | R(DX), .ax = 0x123, .cx = MSR_SYSENTER_EIP),
+	P(rdtsc, R(AX) | R(DX), 0),
+	P(cr3, R(8), 0),
+	P(cr8, R(10), R(9), .r9 = 5),
+	P(dr7, R(13), 0),
+	P(invlpg, 0, R(DI), .di = 0x200000),
+	P(pause, 0, 0),
+	P(wbinvd, 0, 0),
+	P(xgetbv, R(AX) | R(DX), R(CX), .needs_xsave = true),
 };
-/* clang-format on */
 
 static void run(const struct probe *p, unsigned int round)
 {

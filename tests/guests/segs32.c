@@ -46,7 +46,8 @@ static void check_code_base(void)
 	u32 got = 0;
 
 	__asm__(".pushsection .text\n"
-		"based_code: call 1f; 1: pop %eax; push %eax; xor %eax, %eax; push %ebx; cpuid; pop %ebx\n"
+		"based_code: call 1f; 1: pop %eax; push %eax; xor %eax, %eax\n"
+		"push %ebx; cpuid; pop %ebx\n"
 		"inb $0x80, %al; pop %eax; lret\n"
 		"based_end:\n.popsection");
 	rt_gdt[SEL_FREE / 8 + 4] = rt_desc((u32)based_code, (u32)(based_end - based_code) - 1,

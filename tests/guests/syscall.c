@@ -50,7 +50,8 @@ static void user_syscall(void *arg)
 			 "lea 1f(%%rip), %0\n"
 			 "syscall\n"
 			 "1: pushfq; pop %1; mov %%cs, %2; mov %%ss, %3; mov %%rbx, %4"
-			 : "=&r"(r->after), "=&r"(r->flags), "=&r"(r->cs), "=&r"(r->ss), "=&r"(r->rbx)
+			 : "=&r"(r->after), "=&r"(r->flags), "=&r"(r->cs), "=&r"(r->ss),
+			   "=&r"(r->rbx)
 			 : : "rcx", "r11", "rbx", "memory", "cc");
 }
 

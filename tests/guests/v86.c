@@ -121,6 +121,9 @@ static void setup_tss(void)
 
 int main(struct rt_info *info)
 {
+	/* svm.cc SvmExitLoadHostState: long mode comes back before VM is cleared. */
+	if (rt.bochs && rt.nestbed && rt.vendor == RT_AMD)
+		return rt_skip("Bochs 2.7 setEFlags panics at an SVM exit with VM set");
 	setup_tss();
 	rt_set_handler(VEC_DE, on_exception);
 	rt_set_handler(VEC_UD, on_exception);

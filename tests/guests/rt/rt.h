@@ -13,7 +13,7 @@
 #include "tests/guests/rt/meta.h"
 
 /* Results of main. */
-enum { RT_PASS, RT_FAIL, RT_SKIP };
+enum { RT_PASS, RT_FAIL, RT_SKIP, RT_KNOWN };
 
 enum rt_vendor { RT_OTHER, RT_AMD, RT_INTEL };
 
@@ -48,11 +48,12 @@ bool rt_quiet(bool ok, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /*
  * A check that fails on an emulator for a reason that is no one's here: on
- * that machine (known true) a failure is "KNOWN name: why" and does not count.
- * why names the emulator's source.
+ * that machine (known true) a failure is "KNOWN name: why" and makes the result
+ * RT_KNOWN, and passing is the failure.  why names the emulator's source.
+ * Returns ok.
  */
 bool rt_known(bool known, bool ok, const char *name, const char *why);
-/* What main returns: RT_PASS when something was checked and nothing failed. */
+/* What main returns; RT_FAIL when nothing was checked. */
 int rt_result(void);
 /* Prints "SKIP reason"; returns RT_SKIP. */
 int rt_skip(const char *reason);
@@ -179,7 +180,8 @@ void *memset(void *d, int c, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 size_t strlen(const char *s);
 
-/* xorshift32: never returns 0. */
+/* xorshift32: never returns 0; seed is not 0. */
+void rt_seed(u32 seed);
 u32 rt_random(void);
 
 #endif

@@ -36,10 +36,15 @@ size_t strlen(const char *s)
 	return n;
 }
 
+static u32 x = 2463534242;	/* Marsaglia, xorshift RNGs, 2003 */
+
+void rt_seed(u32 seed)
+{
+	x = seed;
+}
+
 u32 rt_random(void)
 {
-	static u32 x = 2463534242;
-
 	x ^= x << 13;
 	x ^= x >> 17;
 	x ^= x << 5;
