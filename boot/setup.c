@@ -211,18 +211,22 @@ static void setup_screen(struct run_env *env)
 		log_add_sink(&env->screen.sink);
 }
 
-static void pick_console(const struct run_env *env, struct console_config *c)
+static int serial_config(const struct acpi_serial *s, struct console_config *c)
 {
-	const struct acpi_serial *s = &env->acpi.spcr;
-	struct console_spcr spcr = {
+	const struct console_spcr spcr = {
 		.interface_type = s->interface_type, .address_space = s->reg.space,
 		.bit_width = s->reg.bit_width, .bit_offset = s->reg.bit_offset,
 		.access_size = s->reg.access_size, .address = s->reg.address,
 		.baud_code = s->baud_code,
 	};
 
+	return console_from_spcr(&spcr, c);
+}
+
+static void pick_console(const struct run_env *env, struct console_config *c)
+{
 	console_default(c);
-	if (env->acpi.has_spcr && console_from_spcr(&spcr, c))
+	if (env->acpi.has_spcr && serial_config(&env->acpi.spcr, c))
 		log_printf(LOG_WARN, "SPCR names a console that is no 16550: using COM1");
 	if (env->opts.console[0] && console_parse(env->opts.console, c, &log_diag))
 		log_printf(LOG_WARN, "console=%s not understood", env->opts.console);
@@ -245,22 +249,48 @@ static int pci_console(struct run_env *env, struct console_config *c)
 	return -ENODEV;
 }
 
+/* 0 when a UART answers there; it is then a sink of the log. */
+static int open_uart(struct run_env *env, struct console_config *c)
+{
+	u64 va = 0;
+
+	if (c->kind == CONSOLE_PCI && pci_console(env, c))
+		return -ENODEV;
+	if (c->kind == CONSOLE_MMIO) {
+		va = host_map_device(c->addr, 0x100, MT_UC);
+		if (!va)
+			return -ENODEV;
+	}
+	if (uart_init(&env->uart, c, va))
+		return -ENODEV;
+	log_add_sink(&env->uart.sink);
+	return 0;
+}
+
+/* Nobody chose a port and the usual one is silent: firmware's debug ports. */
+static int open_debug_port(struct run_env *env)
+{
+	struct console_config c;
+
+	if (env->opts.console[0] || env->acpi.has_spcr)
+		return -ENODEV;
+	for (u32 i = 0; i < env->acpi.n_dbg2; i++)
+		if (!serial_config(&env->acpi.dbg2[i], &c) && !open_uart(env, &c))
+			return 0;
+	return -ENODEV;
+}
+
 void setup_console(struct run_env *env)
 {
 	struct console_config c;
-	u64 va = 0;
 
 	pick_console(env, &c);
 	if (c.kind != CONSOLE_NONE)
 		setup_screen(env);
-	if (c.kind == CONSOLE_PCI && pci_console(env, &c))
-		log_printf(LOG_WARN, "console=pci: no device with a usable BAR there");
-	if (c.kind == CONSOLE_MMIO)
-		va = host_map_device(c.addr, 0x100, MT_UC);
-	if ((c.kind == CONSOLE_IO || va) && !uart_init(&env->uart, &c, va))
-		log_add_sink(&env->uart.sink);
-	else if (c.kind == CONSOLE_IO || c.kind == CONSOLE_MMIO)
-		log_printf(LOG_WARN, "no serial port at the console's address %llx",
+	if (c.kind == CONSOLE_NONE || c.kind == CONSOLE_SCREEN)
+		return;
+	if (open_uart(env, &c) && open_debug_port(env))
+		log_printf(LOG_WARN, "no serial port answers at the console's address %llx",
 			   (unsigned long long)c.addr);
 }
 
