@@ -26,14 +26,17 @@ rule() {
 }
 : > "$tmp/bad"
 
-product="boot core svm vmx sev stats"
+product=
+for dir in boot core svm vmx sev stats; do
+	[ -d $dir ] && product="$product $dir"
+done
 find $product tests tools docs -type f | sort > "$tmp/all"
 grep -E '\.(c|h|S|def)$' "$tmp/all" > "$tmp/code"
 grep -E '^(boot|core|svm|vmx|sev|stats)/' "$tmp/code" > "$tmp/product"
 
 # Lists of the build, as make sees them: "pure core/lib/string.o".
 cat > "$tmp/lists.mk" << 'END'
-include $(shell find boot core svm vmx sev stats tests tools -name dir.mk)
+include $(shell find * -path build -prune -o -name dir.mk -print)
 nb-lists:
 	@printf 'obj %s\n' $(obj-y)
 	@printf 'pure %s\n' $(pure-y)
