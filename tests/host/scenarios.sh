@@ -154,7 +154,8 @@ menuentry test {
 	boot
 }
 END
-sh "$here/../../tools/mkiso.sh" "$build/nestbed.elf" "$tmp/grub.cfg" "$tmp/uefi.iso" > "$tmp/out" 2>&1
+sh "$here/../../tools/mkiso.sh" "$build/nestbed.elf" "$tmp/grub.cfg" "$tmp/uefi.iso" \
+	> "$tmp/out" 2>&1
 for f in /usr/share/OVMF/OVMF_CODE.fd /usr/share/OVMF/OVMF_CODE_4M.fd; do
 	[ -f "$f" ] && code=$f
 done
@@ -165,8 +166,8 @@ screen "the UEFI framebuffer shows the verdict" green -cdrom "$tmp/uefi.iso" \
 
 # The same ISO as a USB stick, through BIOS.
 timeout 90 qemu-system-x86_64 -machine q35 -accel tcg -cpu max,+svm -m 256 -display none \
-	-serial "file:$tmp/ser" -device qemu-xhci -drive "if=none,id=s,format=raw,file=$build/nestbed.iso" \
-	-device usb-storage,drive=s,bootindex=0 > "$tmp/out" 2>&1
+	-serial "file:$tmp/ser" -device qemu-xhci \
+	-drive "if=none,id=s,format=raw,file=$build/nestbed.iso" -device usb-storage,drive=s,bootindex=0 > "$tmp/out" 2>&1
 grep -q '^@nestbed end' "$tmp/ser"
 result "the ISO as a USB stick" $? "no end line"
 

@@ -117,7 +117,8 @@ static void test_double_faults(void **state)
 			struct event_queue pending = { .nmi = false };
 			struct event_queue delivering = { .reinject = event_exception(first) };
 
-			assert_int_equal(event_queue_exception(&pending, event_exception(first)), 0);
+			assert_int_equal(event_queue_exception(&pending, event_exception(first)),
+					 0);
 			check_pair(&pending, first, second);
 			check_pair(&delivering, first, second);
 		}

@@ -25,7 +25,8 @@ static void test_reasons(void **state)
 	assert_string_equal(exit_reason_name(EXIT_UNKNOWN), "unknown");
 	/* Names are parts of statistics' paths: [a-z0-9_]. */
 	for (unsigned int i = 0; i < EXIT_REASON_COUNT; i++)
-		assert_int_equal(strspn(exit_reason_name(i), "abcdefghijklmnopqrstuvwxyz_0123456789"),
+		assert_int_equal(strspn(exit_reason_name(i),
+					"abcdefghijklmnopqrstuvwxyz_0123456789"),
 				 strlen(exit_reason_name(i)));
 }
 

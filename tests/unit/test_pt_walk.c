@@ -458,7 +458,8 @@ static void test_random_against_model(void **state)
 	/* 72000 walks: none of the outcomes may be rare. */
 	for (int i = 0; i < OUTCOMES; i++)
 		assert_true(count[i] > 500);
-	printf("# good %u, not present %u, reserved %u, denied %u, key %u, no memory %u, not canonical %u\n",
+	printf("# good %u, not present %u, reserved %u, denied %u, key %u, no memory %u, "
+	       "not canonical %u\n",
 	       count[0], count[1], count[2], count[3], count[4], count[5],
 	       count[6]);
 }
