@@ -165,9 +165,11 @@ screen "the UEFI framebuffer shows the verdict" green -cdrom "$tmp/uefi.iso" \
 	-drive "if=pflash,format=raw,file=$tmp/vars.fd"
 
 # The same ISO as a USB stick, through BIOS.
+rm -f "$tmp/ser"
 timeout 90 qemu-system-x86_64 -machine q35 -accel tcg -cpu max,+svm -m 256 -display none \
 	-serial "file:$tmp/ser" -device qemu-xhci \
-	-drive "if=none,id=s,format=raw,file=$build/nestbed.iso" -device usb-storage,drive=s,bootindex=0 > "$tmp/out" 2>&1
+	-drive "if=none,id=s,format=raw,file=$build/nestbed.iso" \
+	-device usb-storage,drive=s,bootindex=0 > "$tmp/out" 2>&1
 grep -q '^@nestbed end' "$tmp/ser"
 result "the ISO as a USB stick" $? "no end line"
 
