@@ -4,8 +4,6 @@
 #include "core/lib/printf.h"
 #include "core/lib/string.h"
 #include "core/mon/log.h"
-#include "core/x86/insn.h"
-#include "core/x86/time.h"
 #include "tests/guest_vm.h"
 #include "tests/report.h"
 
@@ -41,7 +39,8 @@ static void judge(struct test_ctx *t, const struct payload *p, struct vcpu *v)
 {
 	t->checks++;
 	if (p->expect == PAYLOAD_END_ANY) {
-		test_note(t, "ended with %s", stop_reason_name(v->stop));
+		test_note(t, "ended with %s%s%s", stop_reason_name(v->stop),
+			  v->why[0] ? ": " : "", v->why);
 		if (!any_end_is_right(v))
 			report_wrong_stop(t, p, v);
 		return;
@@ -59,11 +58,6 @@ static void judge(struct test_ctx *t, const struct payload *p, struct vcpu *v)
 	else
 		test_report(t, OUTCOME_FAIL, "the payload ended with %u, not %u", v->result,
 			    p->result);
-}
-
-static u64 earlier(u64 a, u64 b)
-{
-	return a && a < b ? a : b;
 }
 
 /*
@@ -101,7 +95,7 @@ void payload_run(struct test_ctx *t, const struct payload *p)
 	if (err)
 		TEST_ERROR(t, "not loaded (error %d)", err);
 	v = g->m.v;
-	v->deadline = earlier(t->deadline, rdtsc() + us_to_tsc(p->timeout_ms * 1000ULL));
+	v->deadline = t->deadline;
 	vcpu_run(v);
 	guest_console_end(g->m.vm.id);
 	judge(t, p, v);

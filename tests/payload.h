@@ -29,7 +29,6 @@ struct payload {
 	u32 expect;		/* enum payload_end */
 	u32 result;
 	u32 mem_mib;
-	u32 timeout_ms;
 	const char *ref;
 	const char *desc;
 };

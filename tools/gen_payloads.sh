@@ -56,7 +56,6 @@ table()
 			.expect = PAYLOAD_END_$end,
 			.result = $result,
 			.mem_mib = $mem,
-			.timeout_ms = $timeout,
 			.ref = "$ref",
 			.desc = "$desc",
 		};
@@ -64,7 +63,7 @@ table()
 		__used __section(".nb.tests.guest") __aligned(8) = {
 			.id = "guest.$name", .ref = "$ref", .fn = payload_test,
 			.arg = &payload_$name, .needs = NEED_VIRT, .flags = TEST_ANY_END,
-			.timeout = $timeout / 1000 + 5,
+			.timeout = ($timeout + 999) / 1000,
 		};
 		END
 	done
