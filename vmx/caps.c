@@ -4,6 +4,11 @@
 #include "core/lib/printf.h"
 #include "core/x86/msr.h"
 
+/*
+ * SDM3 A.2: a capability MSR has the allowed 0-settings in its low half (a bit
+ * set there must be 1) and the allowed 1-settings in its high half (a bit
+ * clear there must be 0).
+ */
 int vmx_ctl_adjust(u64 cap, u32 must, u32 opt, u32 *out)
 {
 	u32 one = vmx_ctl_must_be_1(cap), may = vmx_ctl_may_be_1(cap);
@@ -22,6 +27,7 @@ bool vmx_ctl_valid(u64 cap, u32 value)
 	return !(vmx_ctl_must_be_1(cap) & ~value) && !(value & ~vmx_ctl_may_be_1(cap));
 }
 
+/* Bits that have no name here are given by number: they are new. */
 void vmx_ctl_names(enum vmx_ctl_word word, u32 mask, char *buf, size_t size)
 {
 	size_t len = 0;
@@ -44,6 +50,7 @@ static const struct {
 	u32 must, opt;
 } wanted[VMX_CTL_WORDS] = {
 	[VMX_CTL_PIN] = {
+		/* Without acknowledge-on-exit: the host takes it by its IDT. */
 		/* PREEMPTION_TIMER is switched on when there is a deadline. */
 		VMX_CTL(PIN_EXT_INTR_EXITING) | VMX_CTL(PIN_NMI_EXITING),
 		VMX_CTL(PIN_VIRTUAL_NMIS),
@@ -57,12 +64,14 @@ static const struct {
 		VMX_CTL(PROC_MWAIT_EXITING) | VMX_CTL(PROC_MONITOR_EXITING),
 	},
 	[VMX_CTL_PROC2] = {
+		/* Real mode needs unrestricted guest, flushing needs VPID. */
 		VMX_CTL(PROC2_ENABLE_EPT) | VMX_CTL(PROC2_UNRESTRICTED_GUEST) |
 		VMX_CTL(PROC2_ENABLE_VPID),
 		VMX_CTL(PROC2_ENABLE_RDTSCP) | VMX_CTL(PROC2_ENABLE_INVPCID) |
 		VMX_CTL(PROC2_ENABLE_XSAVES) | VMX_CTL(PROC2_WBINVD_EXITING),
 	},
 	[VMX_CTL_EXIT] = {
+		/* PAT, EFER and DR7 are switched by the CPU, not in lists. */
 		VMX_CTL(EXIT_SAVE_DEBUG) | VMX_CTL(EXIT_HOST_64) | VMX_CTL(EXIT_SAVE_PAT) |
 		VMX_CTL(EXIT_LOAD_PAT) | VMX_CTL(EXIT_SAVE_EFER) | VMX_CTL(EXIT_LOAD_EFER),
 		0,
@@ -73,6 +82,7 @@ static const struct {
 	},
 };
 
+/* What people can look up in a data sheet is refused by its name, first. */
 static int caps_check_features(const struct vmx_caps *c, char *why, size_t size)
 {
 	const u64 ept = EPT_CAP_WALK_4 | EPT_CAP_INVEPT;
@@ -88,7 +98,7 @@ static int caps_check_features(const struct vmx_caps *c, char *why, size_t size)
 	}
 	if ((c->ept_vpid & ept) != ept || !(c->ept_vpid & (EPT_CAP_WB | EPT_CAP_UC)) ||
 	    !(c->ept_vpid & (EPT_CAP_INVEPT_SINGLE | EPT_CAP_INVEPT_ALL))) {
-		nb_snprintf(why, size, "VMX: EPT lacks 4-level walks or INVEPT (capabilities %#llx)",
+		nb_snprintf(why, size, "VMX: EPT lacks 4-level walks or INVEPT (cap. %#llx)",
 			    (unsigned long long)c->ept_vpid);
 		return -ENODEV;
 	}
@@ -117,11 +127,16 @@ int vmx_ctls_choose(const struct vmx_caps *caps, struct vmx_ctls *out, char *why
 	return 0;
 }
 
+/* SDM3 A.7, A.8: 1 in both: fixed to 1; 0 in both: fixed to 0. */
 u64 vmx_cr_fix(u64 cr, u64 fixed0, u64 fixed1)
 {
 	return (cr | fixed0) & fixed1;
 }
 
+/*
+ * SDM3 24.7: VMXON raises #GP unless the lock bit and the enable bit for where
+ * we run are set.  Firmware that did not lock leaves the choice to us.
+ */
 int vmx_feature_control(u64 msr, bool in_smx, u64 *write)
 {
 	u64 bit = in_smx ? FEATURE_CONTROL_VMX_IN_SMX : FEATURE_CONTROL_VMX;
@@ -133,6 +148,7 @@ int vmx_feature_control(u64 msr, bool in_smx, u64 *write)
 	return msr & bit ? 0 : -ENODEV;
 }
 
+/* What the inventory names: features that machines differ in. */
 static const struct {
 	u8 word;
 	u8 bit;

@@ -2,9 +2,9 @@
 #include "vmx/exit.h"
 
 #include "core/vm/virt_ops.h"
-
 #include "core/x86/regs.h"
 
+/* SDM3 table 25-17: types of events; 1 is reserved, 7 is not in exits. */
 static const u8 type_to_event[8] = {
 	[INTR_TYPE_EXT] = EVENT_INTR,
 	[INTR_TYPE_NMI] = EVENT_NMI,
@@ -22,6 +22,7 @@ struct event vmx_event_decode(u32 info, u32 error, u32 insn_len, u64 payload)
 		return e;
 	e.type = type_to_event[(info & INTR_TYPE) >> INTR_TYPE_SHIFT];
 	e.vector = info & INTR_VECTOR;
+	/* The field is undefined without the bit. */
 	if (info & INTR_ERROR_VALID) {
 		e.has_error = true;
 		e.error = error;
@@ -65,12 +66,14 @@ static void decode_exception(const struct vmx_exit_raw *raw, struct vm_exit *x)
 
 	x->exc = vmx_event_decode(raw->intr_info, raw->intr_error, raw->insn_len,
 				  payload ? raw->qualification : 0);
+	/* SDM3 26.2: NMIs share the basic reason of exceptions. */
 	if (x->exc.type == EVENT_NMI) {
 		x->reason = EXIT_NMI;
 		x->insn_len = 0;
 	}
 }
 
+/* SDM3 28.2.1: the vector of the start-up IPI, in bits 7:0. */
 static void decode_sipi(const struct vmx_exit_raw *raw, struct vm_exit *x)
 {
 	x->sipi.vector = (u8)raw->qualification;
@@ -83,6 +86,7 @@ static void decode_task(const struct vmx_exit_raw *raw, struct vm_exit *x)
 		.selector = (u16)raw->qualification,
 		.source = (u8)FIELD_GET(raw->qualification, 31, 30),
 	};
+	/* A task gate of an exception: its error code goes to the new stack. */
 	if (raw->idt_info & INTR_VALID && raw->idt_info & INTR_ERROR_VALID) {
 		x->task.has_error = true;
 		x->task.error = raw->idt_error;
@@ -137,6 +141,7 @@ static void decode_io(const struct vmx_exit_raw *raw, struct vm_exit *x)
 	}
 }
 
+/* SDM3 26.1.3: the number is in ECX; there is no qualification. */
 static void decode_rdmsr(const struct vmx_exit_raw *raw, struct vm_exit *x)
 {
 	x->msr.index = raw->rcx;
@@ -149,6 +154,7 @@ static void decode_wrmsr(const struct vmx_exit_raw *raw, struct vm_exit *x)
 	x->msr.write = true;
 }
 
+/* SDM3 28.2.1: the linear address of the operand. */
 static void decode_invlpg(const struct vmx_exit_raw *raw, struct vm_exit *x)
 {
 	x->invlpg.linear = raw->qualification;
@@ -178,6 +184,7 @@ static void decode_ept_misconfig(const struct vmx_exit_raw *raw, struct vm_exit 
 	x->npf = (struct exit_npf){ .gpa = raw->gpa, .present = true, .rsvd = true };
 }
 
+/* The VMX instructions have a reason each, core has one for all. */
 static const struct {
 	u8 reason, insn;
 } virt_insns[] = {
@@ -202,6 +209,7 @@ static void decode_virt(const struct vmx_exit_raw *raw, struct vm_exit *x)
 			x->virt.insn = virt_insns[i].insn;
 }
 
+/* SDM3 27.8: failures that look like exits, with bit 31 of the reason. */
 static void decode_entry_fail(const struct vmx_exit_raw *raw, struct vm_exit *x)
 {
 	u32 basic = raw->reason & VMX_REASON_BASIC;
@@ -254,6 +262,7 @@ void vmx_exit_decode(const struct vmx_exit_raw *raw, struct vm_exit *x)
 		row->decode(raw, x);
 }
 
+/* The same of failures that are the result of VMLAUNCH or VMRESUME. */
 void vmx_exit_insn_failure(u32 error, struct vm_exit *x)
 {
 	x->reason = EXIT_ENTRY_FAIL;
@@ -273,6 +282,7 @@ bool vmx_exit_unblocked_nmi(const struct vmx_exit_raw *raw)
 	if (!(need & VMX_NEED_IDT) || raw->idt_info & INTR_VALID)
 		return false;
 	if (need & VMX_NEED_INTR)
+		/* Undefined for #DF. */
 		return raw->intr_info & INTR_VALID && raw->intr_info & INTR_NMI_UNBLOCKING &&
 		       (raw->intr_info & INTR_VECTOR) != VEC_DF;
 	if ((raw->reason & VMX_REASON_BASIC) == VMX_EXIT_EPT_VIOLATION)

@@ -23,6 +23,11 @@ static void set_payload(struct vcpu *v, const struct event *e)
 	}
 }
 
+/*
+ * The event goes into the fields of the next entry.  Nothing can have been
+ * left there: each exit makes the field invalid (SDM3 28.3), and core injects
+ * once between two entries.
+ */
 void vmx_inject(struct vcpu *v, const struct event *e)
 {
 	struct vmx_vcpu *x = vmx_of(v);
@@ -92,6 +97,7 @@ bool vmx_guarded(struct vcpu *v)
 	return true;
 }
 
+/* SDM3 27.7.5, 27.7.6: the entry exits at once if the window is open. */
 void vmx_windows(struct vcpu *v, u32 windows)
 {
 	struct vmx_vcpu *x = vmx_of(v);

@@ -26,6 +26,7 @@ static const struct {
 	[ICPT_DR] = DESC_BIT(PROC, MOV_DR_EXITING),
 };
 
+/* Not what the CPU allows: the control stays, and so does the behaviour. */
 static int set_control(struct vmx_vcpu *x, enum vmx_ctl_word word, u8 bit, bool on)
 {
 	u32 field = word == VMX_CTL_PROC ? VMCS_PROC_CTLS : VMCS_PROC2_CTLS;
@@ -45,6 +46,10 @@ static int set_control(struct vmx_vcpu *x, enum vmx_ctl_word word, u8 bit, bool 
 #define CR0_GUEST_OWNED	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_WP | CR0_AM | CR0_PG)
 #define CR4_HOST_OWNED	(CR4_VMXE | CR4_SMXE | CR4_MCE)
 
+/*
+ * SDM3 25.6.6: moves the line between the guest's and the host's bits of CR0
+ * or CR4.  What the guest reads stays the same.
+ */
 static void own_cr(u32 field, u32 mask_field, u32 shadow_field, u64 mask)
 {
 	u64 old = vmread(mask_field);
@@ -84,6 +89,7 @@ static int intercept_cr(struct vmx_vcpu *x, u32 cr, bool write, bool on)
 	}
 }
 
+/* The guards exit in any case; core sees only what was asked for. */
 static int intercept_exception(struct vmx_vcpu *x, u32 vector, bool on)
 {
 	if (vector > 31)
@@ -94,6 +100,7 @@ static int intercept_exception(struct vmx_vcpu *x, u32 vector, bool on)
 	return 0;
 }
 
+/* With x's VMCS current. */
 static int intercept_current(struct vmx_vcpu *x, enum icpt what, u32 arg, bool on)
 {
 	if ((size_t)what < ARRAY_SIZE(icpt_bit) && icpt_bit[what].known)
@@ -147,6 +154,7 @@ static void pass_msr(struct vmx_msr_bitmap *m, u32 msr)
 	(void)!vmx_msr_bitmap_set(m, msr, true, false);
 }
 
+/* A new guest reaches no port, and only MSRs that are its own. */
 void vmx_perm_reset(struct vmx_vcpu *x)
 {
 	vmx_io_bitmap_fill(x->io_bitmap, true);

@@ -90,6 +90,7 @@ static void reset_segments(struct vcpu *v)
 	vmx_set_seg(v, VSEG_IDTR, &data);
 }
 
+/* The control fields: what vmx_ctls_choose found, and where our tables are. */
 static void write_controls(struct vcpu *v, struct vmx_vcpu *x)
 {
 	vmwrite(VMCS_PIN_CTLS, vmx_ctls.word[VMX_CTL_PIN]);
@@ -114,6 +115,10 @@ static void write_controls(struct vcpu *v, struct vmx_vcpu *x)
 	vmwrite(VMCS_CR4_GUEST_HOST_MASK, vmx_cr4_mask());
 }
 
+/*
+ * SDM3 25.11.3: VMCLEAR does not initialise a VMCS.  Every field that an entry
+ * reads with our controls is written here or at load.
+ */
 static void reset_state(struct vcpu *v)
 {
 	struct vmx_vcpu *x = vmx_of(v);
@@ -137,6 +142,7 @@ static void reset_state(struct vcpu *v)
 	vmx_return(x, b);
 }
 
+/* All zeroed: the MSR bitmap is filled by vmx_perm_reset. */
 static int alloc_pages(struct vmx_vcpu *x, u16 owner)
 {
 	/* Not the test's: a CPU may still have it when a test is abandoned. */
@@ -201,6 +207,7 @@ static void write_host_state(const struct percpu *cpu)
 	vmwrite(VMCS_HOST_IDTR_BASE, idt.base);
 }
 
+/* What stays in the CPU until vmx_put: VMCS, host state, MSRs, DR6. */
 static void vmx_load(struct vcpu *v)
 {
 	struct percpu *cpu = this_cpu();
@@ -270,6 +277,7 @@ static __attribute__((noinline)) void arm_timer(struct vcpu *v, struct vmx_vcpu 
 	vmwrite(VMCS_EXIT_CTLS, ctls);
 }
 
+/* Work that was left for the CPU that enters next. */
 static __attribute__((noinline)) void do_todo(struct vcpu *v, struct vmx_vcpu *x)
 {
 	if (x->todo & VMX_TODO_FLUSH) {
@@ -293,6 +301,7 @@ static __always_inline void sync_in(struct vcpu *v, struct vmx_vcpu *x)
 		write_cr2(x->cr2);
 }
 
+/* RIP, RSP and RFLAGS of the guest are in the VMCS, CR2 nowhere (SDM3 28.3). */
 static __always_inline void sync_out(struct vcpu *v, struct vmx_vcpu *x)
 {
 	x->cr2 = read_cr2();
@@ -345,6 +354,7 @@ static void after_event_exit(struct vcpu *v, const struct vmx_exit_raw *raw)
 		vmx_set(v, VREG_NMI_BLOCKED, 1);
 }
 
+/* VMfail: nothing of the guest was loaded or changed (SDM3 27.1, 27.2). */
 static __attribute__((noinline)) void entry_refused(struct vcpu *v, enum vmx_result res)
 {
 	struct vmx_vcpu *x = vmx_of(v);
@@ -392,6 +402,11 @@ static __always_inline void exit_quick(struct vcpu *v, struct vmx_vcpu *x, u32 r
 	x->launched = 1;
 }
 
+/*
+ * The path of every exit: instructions count.  CPUID and its like take the
+ * short way out; all that is rare is in functions of their own, so that this
+ * one saves few registers.
+ */
 static void vmx_enter(struct vcpu *v)
 {
 	struct vmx_vcpu *x = vmx_of(v);

@@ -13,6 +13,7 @@ void vmx_io_bitmap_fill(struct vmx_io_bitmap *m, bool exit)
 	memset(m, exit ? 0xff : 0, sizeof(*m));
 }
 
+/* Both bitmaps: bit n of a map is bit n % 8 of byte n / 8. */
 static void put_bit(u8 *map, u32 n, bool on)
 {
 	if (on)
@@ -26,7 +27,10 @@ static bool get_bit(const u8 *map, u32 n)
 	return map[n / 8] & 1u << n % 8;
 }
 
-/* Offset of the half of the bitmap for msr in *n, or -ERANGE. */
+/*
+ * SDM3 25.6.9: four bitmaps of 8192 bits, read before write, low before high.
+ * The number of msr's bit in all of them in *n, or -ERANGE.
+ */
 static int msr_bit(u32 msr, bool write, u32 *n)
 {
 	u32 low = msr & 0x1fff;
@@ -69,6 +73,7 @@ bool vmx_io_exits(const struct vmx_io_bitmap *m, u16 port, u8 size)
 	/* SDM3 26.1.3: an access that wraps around port ffff always exits. */
 	if ((u32)port + size > 0x10000)
 		return true;
+	/* Any of its bytes is enough. */
 	for (u8 i = 0; i < size; i++)
 		if (get_bit((const u8 *)m, port + i))
 			return true;

@@ -58,6 +58,7 @@ static int feature_control(void)
 	return err;
 }
 
+/* On the boot CPU; the snapshot is taken to hold for all CPUs. */
 int vmx_probe(const struct cpu_caps *caps, char *why, size_t size)
 {
 	if (!caps->vmx) {
@@ -78,6 +79,7 @@ void vmx_describe(char *buf, size_t size)
 	vmx_caps_describe(&vmx_caps, buf, size);
 }
 
+/* On each CPU; the VMXON region is kept when VMX is switched off again. */
 int vmx_cpu_on(struct percpu *cpu)
 {
 	struct vmcs_region *region;

@@ -67,6 +67,10 @@ static bool lazy_exists(unsigned int i)
 	       vmx_ctls.word[VMX_CTL_PROC2] & VMX_CTL(PROC2_ENABLE_RDTSCP);
 }
 
+/*
+ * Nothing in the hypervisor uses these, so they can stay the guest's until
+ * another vCPU comes: no MSR list slows each exit down.
+ */
 void vmx_msrs_load(struct vmx_vcpu *x)
 {
 	for (unsigned int i = 0; i < VMX_LAZY_MSRS; i++) {
@@ -108,6 +112,7 @@ static u64 read_cr(u32 field, u32 mask_field, u32 shadow_field)
 	return (vmread(field) & ~mask) | (vmread(shadow_field) & mask);
 }
 
+/* EFER is a field, but the entry control and the PDPTEs depend on it. */
 static void set_efer(struct vcpu *v, u64 val)
 {
 	u32 entry = (u32)vmread(VMCS_ENTRY_CTLS) & ~VMX_CTL(ENTRY_IA32E_GUEST);
@@ -120,6 +125,7 @@ static void set_efer(struct vcpu *v, u64 val)
 	vmx_of(v)->todo |= VMX_TODO_PDPTES;
 }
 
+/* val as the guest shall see it; what the CPU runs with differs in fixed bits. */
 static void set_cr0(struct vcpu *v, u64 val)
 {
 	u64 old = vmread(VMCS_GUEST_CR0);
@@ -151,6 +157,10 @@ static void set_cr4(struct vcpu *v, u64 val)
 	vmx_of(v)->todo |= VMX_TODO_PDPTES | VMX_TODO_FLUSH;
 }
 
+/*
+ * SDM3 27.3.2.4: with EPT an entry takes the PDPTEs from the VMCS.  MOV to CR
+ * in the guest loads them; a change from outside must do the same.
+ */
 void vmx_load_pdptes(struct vcpu *v)
 {
 	u64 pdpte[4], cr3;
@@ -216,6 +226,7 @@ static bool xcr0_live(const struct vcpu *v)
 	return v->loaded && read_cr4() & CR4_OSXSAVE;
 }
 
+/* Places before IN_FIELD: no VMCS is needed. */
 static u64 get_outside(struct vcpu *v, enum vreg r)
 {
 	struct vmx_vcpu *x = vmx_of(v);
@@ -291,6 +302,7 @@ static void set_outside(struct vcpu *v, enum vreg r, u64 val)
 	}
 }
 
+/* Places from IN_FIELD on, with the VMCS current. */
 static u64 get_vmcs(enum vreg r)
 {
 	switch (regs[r].place) {
@@ -399,6 +411,7 @@ void vmx_set_seg(struct vcpu *v, enum vseg s, const struct vsegment *in)
 	vmx_return(x, b);
 }
 
+/* SDM3 3.4.5: CS.L counts only in IA-32e mode. */
 u8 vmx_mode(struct vcpu *v)
 {
 	struct vmx_vcpu *x = vmx_of(v);
@@ -412,6 +425,7 @@ u8 vmx_mode(struct vcpu *v)
 	return attr & SEG_D ? INSN_MODE_32 : INSN_MODE_16;
 }
 
+/* SDM3 25.4.2: STI and MOV SS block for one instruction, which was emulated. */
 void vmx_skip(struct vcpu *v)
 {
 	struct vmx_vcpu *x = vmx_of(v);

@@ -9,6 +9,7 @@
 #include "vmx/vmcs_fields.def"
 #undef X
 
+/* In the order of appendix B, which is that of the encodings. */
 const struct vmcs_field_info vmcs_fields[] = {
 #define X(enc, name, width, group) { enc, VMCS_WIDTH_##width, VMCS_GROUP_##group, #name },
 #include "vmx/vmcs_fields.def"
@@ -16,6 +17,7 @@ const struct vmcs_field_info vmcs_fields[] = {
 };
 const unsigned int vmcs_field_count = ARRAY_SIZE(vmcs_fields);
 
+/* For messages: not worth an index. */
 const char *vmcs_field_name(u32 encoding)
 {
 	for (unsigned int i = 0; i < vmcs_field_count; i++)
@@ -55,6 +57,7 @@ const char *vmx_exit_reason_name(u32 basic)
 	return basic < VMX_EXIT_LIMIT && reason_names[basic] ? reason_names[basic] : "?";
 }
 
+/* SDM3 31.4; the numbers between are not used. */
 static const char *const insn_errors[] = {
 #define X(num, text) [num] = text,
 #include "vmx/insn_errors.def"

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Access to the current VMCS that reports what goes wrong, and the dump. */
+/*
+ * Access to the current VMCS that reports what goes wrong, and the dump.
+ * Only on VMX: a VMCB is memory, a VMCS is reached by instructions that fail.
+ */
 #include "vmx/ops.h"
 
 #include "core/lib/log.h"
@@ -20,6 +23,10 @@ void vmwrite(u32 field, u64 val)
 			   vmx_insn_error_name((u32)vmread(VMCS_VM_INSN_ERROR)));
 }
 
+/*
+ * Tests and the set-up of a machine touch a vCPU that no CPU has loaded.  Its
+ * VMCS is made current for as long as that takes; nested uses cost nothing.
+ */
 bool vmx_borrow(struct vmx_vcpu *x)
 {
 	if (likely(x->current))
@@ -70,6 +77,7 @@ void vmx_write(struct vcpu *v, u32 field, u64 val)
 	vmx_return(x, b);
 }
 
+/* The control words by the names of their bits. */
 static void dump_bits(void)
 {
 	static const u16 fields[VMX_CTL_WORDS] = {
@@ -89,6 +97,7 @@ static void dump_bits(void)
 	}
 }
 
+/* Both may be older than what the reader looks for: they are only the last. */
 static void dump_reason(void)
 {
 	u32 reason = (u32)vmread(VMCS_EXIT_REASON);
@@ -121,6 +130,7 @@ void vmx_dump(struct vcpu *v)
 		/* Fields of features that the CPU lacks fail: left out. */
 		if (vmread_checked(vmcs_fields[i].encoding, &val) != VMX_OK)
 			continue;
+		/* Two fields a line. */
 		str_append(line, sizeof(line), &len, "  %-28s %016llx", vmcs_fields[i].name,
 			   (unsigned long long)val);
 		if (len < 60)
