@@ -91,6 +91,7 @@ typedef int64_t s64;
 #define EBUSY		16
 #define EEXIST		17
 #define ENODEV		19
+#define EISDIR		21
 #define EINVAL		22
 #define ENOSPC		28
 #define ENOTTY		25

@@ -18,6 +18,7 @@
 static struct {
 	u32 owner;			/* NO_OWNER, UNKNOWN_OWNER or CPU + 1 */
 	bool panic;
+	bool open;			/* log_raw wrote to the current line */
 	enum log_level level;
 	struct log_sink *sinks;
 	u32 (*cpu_id)(void);
@@ -101,9 +102,25 @@ static void history_add(const char *s, size_t len)
 	lg.history[lg.head++ % HISTORY_SIZE] = '\n';
 }
 
+static void put_raw(const char *s, size_t len)
+{
+	for (struct log_sink *k = lg.sinks; k; k = k->next)
+		if (k->raw)
+			k->raw(k->ctx, s, len);
+}
+
+/* What comes next is at column 0. */
+static void close_line(void)
+{
+	if (lg.open)
+		put_raw("\r\n", 2);
+	WRITE_ONCE(lg.open, false);
+}
+
 /* With the lock held: one finished line to the history and all sinks. */
 static void put_line(const char *s, size_t len)
 {
+	close_line();
 	history_add(s, len);
 	for (struct log_sink *k = lg.sinks; k; k = k->next)
 		k->line(k->ctx, s, len);
@@ -129,6 +146,31 @@ void log_add_sink(struct log_sink *sink)
 	}
 	sink->next = lg.sinks;
 	lg.sinks = sink;
+	log_unlock(flags);
+}
+
+void log_raw(const char *s, size_t len)
+{
+	u64 flags = log_lock();
+
+	put_raw(s, len);
+	WRITE_ONCE(lg.open, true);
+	log_unlock(flags);
+}
+
+bool log_raw_open(void)
+{
+	return READ_ONCE(lg.open);
+}
+
+void log_raw_end(const char *text)
+{
+	u64 flags = log_lock();
+
+	close_line();
+	for (struct log_sink *k = lg.sinks; k; k = k->next)
+		if (!k->raw)
+			k->line(k->ctx, text, MIN(strlen(text), (size_t)LINE_MAX));
 	log_unlock(flags);
 }
 

@@ -15,6 +15,8 @@
 struct log_sink {
 	/* One line without a line end, 7-bit, len <= LINE_MAX. */
 	void (*line)(void *ctx, const char *s, size_t len);
+	/* Text without a line end, as it is; NULL: the sink cannot. */
+	void (*raw)(void *ctx, const char *s, size_t len);
 	void *ctx;
 	struct log_sink *next;		/* log's own */
 };
@@ -36,5 +38,14 @@ void log_abandon(void);
 /* How the log knows the calling CPU (dense id); without it log_abandon does nothing. */
 void log_set_cpu_id(u32 (*fn)(void));
 
+/*
+ * An open line: prompt and echo of the monitor, to the sinks that have raw.
+ * Whoever prints a line meanwhile gets a new one: then log_raw_open is false,
+ * and what was written stands above.
+ */
+void log_raw(const char *s, size_t len);
+bool log_raw_open(void);
+/* Ends it; the sinks without raw get text as a line, as it is. */
+void log_raw_end(const char *text);
 
 #endif

@@ -23,6 +23,7 @@ enum {
 #define FCR_TRIGGER14	0xc0
 #define IIR_FIFO_OK	0xc0
 #define LSR_DR		0x01
+#define LSR_PE_FE_BI	0x1c	/* parity, framing error, break: of the byte in RBR */
 #define LSR_THRE	0x20
 #define LSR_TEMT	0x40
 
@@ -137,6 +138,11 @@ static void sink_line(void *ctx, const char *s, size_t len)
 	uart_write(ctx, "\r\n", 2);
 }
 
+static void sink_raw(void *ctx, const char *s, size_t len)
+{
+	uart_write(ctx, s, len);
+}
+
 int uart_init(struct uart *u, const struct console_config *cfg, u64 mmio_va)
 {
 	*u = (struct uart){
@@ -144,7 +150,7 @@ int uart_init(struct uart *u, const struct console_config *cfg, u64 mmio_va)
 		.mmio = cfg->kind == CONSOLE_MMIO,
 		.reg_shift = cfg->reg_shift,
 		.access_width = cfg->access_width,
-		.sink = { .line = sink_line, .ctx = u },
+		.sink = { .line = sink_line, .raw = sink_raw, .ctx = u },
 	};
 	if (cfg->kind != CONSOLE_IO && cfg->kind != CONSOLE_MMIO)
 		return -EINVAL;
@@ -179,14 +185,16 @@ void uart_write(struct uart *u, const char *s, size_t len)
 
 int uart_getc(struct uart *u)
 {
-	u8 lsr;
+	u8 lsr, c;
 
 	if (!u->present)
 		return -EAGAIN;
 	lsr = reg_read(u, UART_LSR);
 	if (lsr == 0xff || !(lsr & LSR_DR))
 		return -EAGAIN;
-	return reg_read(u, UART_RBR);
+	c = reg_read(u, UART_RBR);
+	/* Noise of a line with nobody at the other end is no key. */
+	return lsr & LSR_PE_FE_BI ? -EAGAIN : c;
 }
 
 void uart_drain(struct uart *u)
