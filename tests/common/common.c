@@ -19,18 +19,19 @@ void run_to_hlt(struct machine *m)
 	}
 }
 
-void expect_exception(struct machine *m, enum exit_reason got, u8 vector, u64 error)
+bool expect_exception(struct machine *m, enum exit_reason got, u8 vector, u64 error)
 {
 	const struct guest_exception *e = machine_exception(m);
 	struct test_ctx *t = m->t;
 
 	if (!CHECK(t, got == EXIT_HYPERCALL, "no exception %u but exit %s at rip 0x%llx",
 		   vector, exit_reason_name(got), (unsigned long long)m->v->rip))
-		test_leave(t);
+		return false;
 	CHECK(t, e->vector == vector, "exception %llu, not %u", (unsigned long long)e->vector,
 	      vector);
 	CHECK(t, e->error == error, "error code 0x%llx, not 0x%llx of vector %u",
 	      (unsigned long long)e->error, (unsigned long long)error, vector);
+	return true;
 }
 
 void idt32(struct machine *m)

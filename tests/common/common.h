@@ -26,8 +26,11 @@ STATIC_ASSERT(G_DATA == 0x30000, "addresses in the guests' assembly");
  */
 void run_to_hlt(struct machine *m);
 
-/* The guest must stop in the handler of vector, with this error code. */
-void expect_exception(struct machine *m, enum exit_reason got, u8 vector, u64 error);
+/*
+ * The guest must have stopped in the handler of vector, with this error code.
+ * Returns false when it is in no handler at all.
+ */
+bool expect_exception(struct machine *m, enum exit_reason got, u8 vector, u64 error);
 
 /*
  * An IDT for 32-bit guests: vector n ends in HLT with EAX = EXC32 + n and what

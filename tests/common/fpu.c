@@ -7,7 +7,7 @@
 #include "tests/common/common.h"
 
 /* Loads an FXSAVE image, exits, stores one; for ever. */
-GUEST64(g_fx, "1: fxrstor64 0x30800; hlt; fxsave64 0x30000; hlt; jmp 1b");
+GUEST64(c_fx, "1: fxrstor64 0x30800; hlt; fxsave64 0x30000; hlt; jmp 1b");
 
 /* SDM1 table 10-2: FXSAVE image. */
 struct fx_image {
@@ -58,7 +58,7 @@ static void fx_compare(struct test_ctx *t, const struct fx_image *got, const str
 
 TEST(common, fpu_kept, .ref = "APM2 15.5, SDM3 28.3, SDM1 10.5", .needs = NEED_VIRT)
 {
-	struct machine *m = machine_new(t, MODE_LONG64, &g_fx);
+	struct machine *m = machine_new(t, MODE_LONG64, &c_fx);
 	struct fx_image *load = machine_ptr(m, G_LOAD, 512);
 	const struct fx_image *seen = machine_ptr(m, G_SEEN, 512);
 
@@ -75,7 +75,7 @@ TEST(common, fpu_two_vcpus, .ref = "APM2 15.5, SDM1 13.1", .needs = NEED_VIRT)
 	struct machine *m[2];
 
 	for (u32 k = 0; k < 2; k++)
-		m[k] = machine_new(t, MODE_LONG64, &g_fx);
+		m[k] = machine_new(t, MODE_LONG64, &c_fx);
 	for (u32 i = 0; i < 4; i++) {
 		for (u32 k = 0; k < 2; k++) {
 			fx_random(t, machine_ptr(m[k], G_LOAD, 512));
@@ -90,12 +90,12 @@ TEST(common, fpu_two_vcpus, .ref = "APM2 15.5, SDM1 13.1", .needs = NEED_VIRT)
 }
 
 /* A new vCPU has the state of a CPU after reset, nothing of anybody else. */
-GUEST64(g_fx_store, "fxsave64 0x30000; hlt");
+GUEST64(c_fx_store, "fxsave64 0x30000; hlt");
 
 TEST(common, fpu_new_vcpu_is_clean, .ref = "APM2 14.1.3, SDM3 10.1.1", .needs = NEED_VIRT)
 {
-	struct machine *dirty = machine_new(t, MODE_LONG64, &g_fx);
-	struct machine *m = machine_new(t, MODE_LONG64, &g_fx_store);
+	struct machine *dirty = machine_new(t, MODE_LONG64, &c_fx);
+	struct machine *m = machine_new(t, MODE_LONG64, &c_fx_store);
 	const struct fx_image *seen = machine_ptr(m, G_SEEN, 512);
 	static const u8 zero[16];
 
@@ -115,7 +115,7 @@ TEST(common, fpu_new_vcpu_is_clean, .ref = "APM2 14.1.3, SDM3 10.1.1", .needs = 
 	OP(6, 192) OP(7, 224) OP(8, 256) OP(9, 288) OP(10, 320)	\
 	OP(11, 352) OP(12, 384) OP(13, 416) OP(14, 448) OP(15, 480)
 
-GUEST64(g_ymm, "xor %ecx, %ecx; xor %edx, %edx; mov $7, %eax; xsetbv\n\t"
+GUEST64(c_ymm, "xor %ecx, %ecx; xor %edx, %edx; mov $7, %eax; xsetbv\n\t"
 	       "1:\n\t" FOR_YMMS(Y) "hlt\n\t" FOR_YMMS(YS) "hlt; jmp 1b");
 
 TEST(common, ymm_two_vcpus, .ref = "APM2 15.5, SDM1 13.1, 14.8", .needs = NEED_VIRT)
@@ -125,7 +125,7 @@ TEST(common, ymm_two_vcpus, .ref = "APM2 15.5, SDM1 13.1, 14.8", .needs = NEED_V
 	if (!run_policy.caps->xsave || !run_policy.caps->avx)
 		SKIP(t, "the CPU has no AVX");
 	for (u32 k = 0; k < 2; k++) {
-		m[k] = machine_new(t, MODE_LONG64, &g_ymm);
+		m[k] = machine_new(t, MODE_LONG64, &c_ymm);
 		machine_set(m[k], VREG_CR4, CR4_PAE | CR4_OSFXSR | CR4_OSXSAVE);
 	}
 	for (u32 i = 0; i < 4; i++) {

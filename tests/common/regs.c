@@ -11,7 +11,7 @@
 #define LOAD(reg, off)	"mov 0x30800 + " #off ", %" #reg "\n\t"
 
 /* Stores all 16, loads other values, exits; for ever. */
-GUEST64(g_gprs, "1:\n\t" FOR_GPRS(STORE) FOR_GPRS(LOAD) "hlt; jmp 1b");
+GUEST64(c_gprs, "1:\n\t" FOR_GPRS(STORE) FOR_GPRS(LOAD) "hlt; jmp 1b");
 
 static void gpr_round(struct machine *m, u64 *set)
 {
@@ -34,7 +34,7 @@ static void gpr_round(struct machine *m, u64 *set)
 
 TEST(common, gpr_kept, .ref = "APM2 15.5, SDM3 27.3.2.3, 28.3.3", .needs = NEED_VIRT)
 {
-	struct machine *m = machine_new(t, MODE_LONG64, &g_gprs);
+	struct machine *m = machine_new(t, MODE_LONG64, &c_gprs);
 	u64 set[16];
 
 	for (u32 i = 0; i < ROUNDS; i++)
@@ -44,8 +44,8 @@ TEST(common, gpr_kept, .ref = "APM2 15.5, SDM3 27.3.2.3, 28.3.3", .needs = NEED_
 /* Each vCPU keeps its registers while the other one runs. */
 TEST(common, gpr_two_vcpus, .ref = "APM2 15.5, SDM3 25.11.1", .needs = NEED_VIRT)
 {
-	struct machine *a = machine_new(t, MODE_LONG64, &g_gprs);
-	struct machine *b = machine_new(t, MODE_LONG64, &g_gprs);
+	struct machine *a = machine_new(t, MODE_LONG64, &c_gprs);
+	struct machine *b = machine_new(t, MODE_LONG64, &c_gprs);
 	u64 set[16];
 
 	for (u32 i = 0; i < ROUNDS; i++) {
@@ -58,7 +58,7 @@ TEST(common, gpr_two_vcpus, .ref = "APM2 15.5, SDM3 25.11.1", .needs = NEED_VIRT
 	}
 }
 
-GUEST64(g_flags, "1: pushfq; pop %rax; mov %rax, 0x30000\n\t"
+GUEST64(c_flags, "1: pushfq; pop %rax; mov %rax, 0x30000\n\t"
 		 "pushq 0x30800; popfq; hlt; jmp 1b");
 
 /* SDM1 3.4.3: what can be set without an effect on the guest itself. */
@@ -67,7 +67,7 @@ GUEST64(g_flags, "1: pushfq; pop %rax; mov %rax, 0x30000\n\t"
 
 TEST(common, rflags_kept, .ref = "APM2 15.5.1, SDM3 27.3.2.3", .needs = NEED_VIRT)
 {
-	struct machine *m = machine_new(t, MODE_LONG64, &g_flags);
+	struct machine *m = machine_new(t, MODE_LONG64, &c_flags);
 	u64 *load = machine_ptr(m, G_LOAD, 8), *seen = machine_ptr(m, G_SEEN, 8);
 
 	for (u32 i = 0; i < ROUNDS; i++) {
@@ -86,7 +86,7 @@ TEST(common, rflags_kept, .ref = "APM2 15.5.1, SDM3 27.3.2.3", .needs = NEED_VIR
 #define DR_LOAD(n, off)	"mov 0x30800 + " #off ", %rax; mov %rax, %dr" #n "\n\t"
 #define FOR_DRS(OP)	OP(0, 0) OP(1, 8) OP(2, 16) OP(3, 24) OP(6, 32) OP(7, 40)
 
-GUEST64(g_drs, "1:\n\t" FOR_DRS(DR_STORE) FOR_DRS(DR_LOAD) "hlt; jmp 1b");
+GUEST64(c_drs, "1:\n\t" FOR_DRS(DR_STORE) FOR_DRS(DR_LOAD) "hlt; jmp 1b");
 
 static const enum vreg dr_regs[] = { VREG_DR0, VREG_DR1, VREG_DR2, VREG_DR3, VREG_DR6, VREG_DR7 };
 
@@ -123,7 +123,7 @@ static void dr_round(struct machine *m)
 
 TEST(common, dr_kept, .ref = "APM2 15.5.1, SDM3 27.3.2.1, 28.3.1", .needs = NEED_VIRT)
 {
-	struct machine *m = machine_new(t, MODE_LONG64, &g_drs);
+	struct machine *m = machine_new(t, MODE_LONG64, &c_drs);
 
 	for (u32 i = 0; i < ROUNDS; i++)
 		dr_round(m);
@@ -131,8 +131,8 @@ TEST(common, dr_kept, .ref = "APM2 15.5.1, SDM3 27.3.2.1, 28.3.1", .needs = NEED
 
 TEST(common, dr_two_vcpus, .ref = "APM2 15.5.1, SDM3 18.2", .needs = NEED_VIRT)
 {
-	struct machine *a = machine_new(t, MODE_LONG64, &g_drs);
-	struct machine *b = machine_new(t, MODE_LONG64, &g_drs);
+	struct machine *a = machine_new(t, MODE_LONG64, &c_drs);
+	struct machine *b = machine_new(t, MODE_LONG64, &c_drs);
 	u64 had[6], *seen = machine_ptr(a, G_SEEN, 48);
 
 	for (u32 i = 0; i < ROUNDS; i++) {
@@ -150,7 +150,7 @@ TEST(common, dr_two_vcpus, .ref = "APM2 15.5.1, SDM3 18.2", .needs = NEED_VIRT)
 }
 
 /* Writes the MSRs of a table of { number, value }, or reads them into it. */
-GUEST64(g_msrs,
+GUEST64(c_msrs,
 	"1: mov $0x30000, %edi\n\t"
 	"2: mov (%rdi), %ecx; jrcxz 3f; mov 8(%rdi), %eax; mov 12(%rdi), %edx; wrmsr\n\t"
 	"add $16, %edi; jmp 2b\n\t"
@@ -253,7 +253,7 @@ static void msr_clear(struct machine *m, u32 n)
 
 TEST(common, msr_kept, .ref = "APM2 15.5.2, SDM3 27.3.2.1, 27.4", .needs = NEED_VIRT)
 {
-	struct machine *m = machine_new(t, MODE_LONG64, &g_msrs);
+	struct machine *m = machine_new(t, MODE_LONG64, &c_msrs);
 	u64 want[ARRAY_SIZE(msrs)];
 
 	for (u32 i = 0; i < 4; i++) {
@@ -273,7 +273,7 @@ TEST(common, msr_two_vcpus, .ref = "APM2 15.5.2, SDM3 27.4", .needs = NEED_VIRT)
 	u32 n[2];
 
 	for (u32 k = 0; k < 2; k++)
-		m[k] = machine_new(t, MODE_LONG64, &g_msrs);
+		m[k] = machine_new(t, MODE_LONG64, &c_msrs);
 	for (u32 i = 0; i < 4; i++) {
 		for (u32 k = 0; k < 2; k++) {
 			n[k] = msr_fill(m[k], want[k]);
@@ -292,7 +292,7 @@ TEST(common, msr_two_vcpus, .ref = "APM2 15.5.2, SDM3 27.4", .needs = NEED_VIRT)
 #define CR_LOAD(n, off)	"mov 0x30800 + " #off ", %rax; mov %rax, %cr" #n "\n\t"
 #define FOR_CRS(OP)	OP(0, 0) OP(2, 8) OP(3, 16) OP(4, 24) OP(8, 32)
 
-GUEST64(g_crs, "1:\n\t" FOR_CRS(CR_STORE) FOR_CRS(CR_LOAD) "hlt; jmp 1b");
+GUEST64(c_crs, "1:\n\t" FOR_CRS(CR_STORE) FOR_CRS(CR_LOAD) "hlt; jmp 1b");
 
 static const enum vreg cr_regs[] = { VREG_CR0, VREG_CR2, VREG_CR3, VREG_CR4, VREG_CR8 };
 
@@ -340,7 +340,7 @@ static void cr_round(struct machine *m)
 
 TEST(common, cr_kept, .ref = "APM2 15.5.1, SDM3 27.3.2.1, 28.3.1", .needs = NEED_VIRT)
 {
-	struct machine *m = machine_new(t, MODE_LONG64, &g_crs);
+	struct machine *m = machine_new(t, MODE_LONG64, &c_crs);
 
 	for (u32 i = 0; i < ROUNDS; i++)
 		cr_round(m);
@@ -348,8 +348,8 @@ TEST(common, cr_kept, .ref = "APM2 15.5.1, SDM3 27.3.2.1, 28.3.1", .needs = NEED
 
 TEST(common, cr_two_vcpus, .ref = "APM2 15.5.1, SDM3 25.11.1", .needs = NEED_VIRT)
 {
-	struct machine *a = machine_new(t, MODE_LONG64, &g_crs);
-	struct machine *b = machine_new(t, MODE_LONG64, &g_crs);
+	struct machine *a = machine_new(t, MODE_LONG64, &c_crs);
+	struct machine *b = machine_new(t, MODE_LONG64, &c_crs);
 	u64 had[5], got[5];
 
 	for (u32 i = 0; i < ROUNDS; i++) {

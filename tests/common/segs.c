@@ -4,7 +4,7 @@
 #include "tests/common/common.h"
 
 /* Stores what a guest can see of its segments. */
-GUEST64(g_segs64,
+GUEST64(c_segs64,
 	"mov %es, 0x30000; mov %ss, 0x30004; mov %ds, 0x30006; mov %fs, 0x30008; mov %gs, 0x3000a\n\t"
 	"mov %cs, 0x30002; sldt 0x3000c; str 0x3000e\n\t"
 	"sgdt 0x30010; sidt 0x30020\n\t"
@@ -60,7 +60,7 @@ static void compare_all(struct machine *m, const struct vsegment *segs)
 TEST(common, segments_kept, .ref = "APM2 15.5.1, 15.5.2, SDM3 27.3.2.2, 28.3.2",
      .needs = NEED_VIRT)
 {
-	struct machine *m = machine_new(t, MODE_LONG64, &g_segs64);
+	struct machine *m = machine_new(t, MODE_LONG64, &c_segs64);
 	const u16 *sel = machine_ptr(m, G_SEEN, 16);
 	const u8 *seen = machine_ptr(m, G_SEEN, 64);
 
@@ -83,8 +83,8 @@ TEST(common, segments_kept, .ref = "APM2 15.5.1, 15.5.2, SDM3 27.3.2.2, 28.3.2",
 
 TEST(common, segments_two_vcpus, .ref = "APM2 15.5.2, SDM3 27.3.2.2", .needs = NEED_VIRT)
 {
-	struct machine *a = machine_new(t, MODE_LONG64, &g_segs64);
-	struct machine *b = machine_new(t, MODE_LONG64, &g_segs64);
+	struct machine *a = machine_new(t, MODE_LONG64, &c_segs64);
+	struct machine *b = machine_new(t, MODE_LONG64, &c_segs64);
 	const u64 *seen = machine_ptr(a, G_SEEN, 64);
 	struct vsegment other[VSEG_COUNT];
 
@@ -104,7 +104,7 @@ TEST(common, segments_two_vcpus, .ref = "APM2 15.5.2, SDM3 27.3.2.2", .needs = N
 }
 
 /* What the guest loads itself is what the exit shows. */
-GUEST64(g_load_segs,
+GUEST64(c_load_segs,
 	"mov $0x43, %eax; mov %eax, %es; xor %eax, %eax; mov %eax, %gs\n\t"
 	"mov $0x28, %eax; mov %eax, %ds; mov $0x50, %eax; ltr %ax\n\t"
 	"lgdt 0x30000; lidt 0x30010; hlt");
@@ -119,7 +119,7 @@ TEST(common, segments_loaded_by_guest, .ref = "APM2 4.5, 15.6, SDM3 28.3.2", .ne
 		[VSEG_IDTR] = { 0, 0, 0xfff, G_IDT, false },
 	};
 	static const u8 which[] = { VSEG_ES, VSEG_DS, VSEG_TR, VSEG_GDTR, VSEG_IDTR };
-	struct machine *m = machine_new(t, MODE_LONG64, &g_load_segs);
+	struct machine *m = machine_new(t, MODE_LONG64, &c_load_segs);
 	struct vsegment got;
 
 	machine_write64(m, G_DATA, 0x6f | (u64)G_GDT << 16);
@@ -138,7 +138,7 @@ TEST(common, segments_loaded_by_guest, .ref = "APM2 4.5, 15.6, SDM3 28.3.2", .ne
 }
 
 /* Base and limit at work: the last byte inside, then one beyond. */
-GUEST32(g_limit, "mov %fs:(%esi), %al; hlt; mov %fs:1(%esi), %al; hlt");
+GUEST32(c_limit, "mov %fs:(%esi), %al; hlt; mov %fs:1(%esi), %al; hlt");
 
 TEST(common, segment_limit_works, .ref = "APM2 4.12, SDM3 5.3", .needs = NEED_VIRT)
 {
@@ -148,7 +148,7 @@ TEST(common, segment_limit_works, .ref = "APM2 4.12, SDM3 5.3", .needs = NEED_VI
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
-		struct machine *m = machine_new(t, MODE_PROT32, &g_limit);
+		struct machine *m = machine_new(t, MODE_PROT32, &c_limit);
 		struct vsegment fs = { .selector = 0x10, .attr = row[i].attr,
 				       .limit = row[i].limit, .base = 0x31000 };
 
@@ -167,7 +167,7 @@ TEST(common, segment_limit_works, .ref = "APM2 4.12, SDM3 5.3", .needs = NEED_VI
 /* A segment that must not be used (VMX: unusable, SVM: not present). */
 TEST(common, segment_unusable, .ref = "APM2 15.5.1, SDM3 25.4.1", .needs = NEED_VIRT)
 {
-	struct machine *m = machine_new(t, MODE_PROT32, &g_limit);
+	struct machine *m = machine_new(t, MODE_PROT32, &c_limit);
 	struct vsegment fs = { .unusable = true }, got;
 
 	idt32(m);
