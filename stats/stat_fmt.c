@@ -152,7 +152,8 @@ static void dump_labels(struct dump *d, struct stats_fs_source *src)
 			continue;
 		str_append(d->line, sizeof(d->line), &len, " %s=\"", l->text);
 		for (; *value; value++) {
-			bool plain = *value >= ' ' && *value <= '~' && *value != '"' && *value != '\\';
+			bool plain = *value >= ' ' && *value <= '~' && *value != '"' &&
+				     *value != '\\';
 
 			str_append(d->line, sizeof(d->line), &len, plain ? "%c" : "\\x%02x",
 				   (u8)*value);

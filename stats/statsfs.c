@@ -116,42 +116,42 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* Runs of digits as numbers: the longer one, zeros apart, is larger. */
+/* Two runs of digits as numbers; both are stepped over. */
+static int number_cmp(const char **a, const char **b)
+{
+	size_t na = 0, nb = 0;
+	int d;
+
+	while (**a == '0')
+		(*a)++;
+	while (**b == '0')
+		(*b)++;
+	while (is_digit((*a)[na]))
+		na++;
+	while (is_digit((*b)[nb]))
+		nb++;
+	/* Zeros apart, the longer one is larger. */
+	d = na != nb ? (na < nb ? -1 : 1) : strncmp(*a, *b, na);
+	*a += na;
+	*b += nb;
+	return d;
+}
+
 int stats_fs_name_cmp(const char *a, const char *b)
 {
 	const char *start_a = a, *start_b = b;
+	int d = 0;
 
-	while (*a && *b) {
-		size_t na = 0, nb = 0;
-		int d;
-
-		if (!is_digit(*a) || !is_digit(*b)) {
-			if (*a != *b)
-				return (u8)*a < (u8)*b ? -1 : 1;
-			a++;
-			b++;
-			continue;
-		}
-		for (; *a == '0'; a++)
-			;
-		for (; *b == '0'; b++)
-			;
-		while (is_digit(a[na]))
-			na++;
-		while (is_digit(b[nb]))
-			nb++;
-		if (na != nb)
-			return na < nb ? -1 : 1;
-		d = strncmp(a, b, na);
-		if (d)
-			return d < 0 ? -1 : 1;
-		a += na;
-		b += nb;
+	while (*a && *b && !d) {
+		if (is_digit(*a) && is_digit(*b))
+			d = number_cmp(&a, &b);
+		else
+			d = (u8)*a++ - (u8)*b++;
 	}
-	if (*a || *b)
-		return *a ? 1 : -1;
+	if (!d)
+		d = (u8)*a - (u8)*b;
 	/* "01" and "1" are two names. */
-	return strcmp(start_a, start_b);
+	return d ? d : strcmp(start_a, start_b);
 }
 
 int stats_fs_source_create(struct stats_fs *fs, struct stats_fs_source **out, u32 flags,

@@ -218,7 +218,8 @@ const char *stats_fs_aggr_name(enum stats_fs_aggr kind);
 /* Bucket of a sample, for writers. */
 static inline u32 stats_fs_log2(u64 v)
 {
-	return 63 - (u32)__builtin_clzll(v | 1);
+	/* XOR, not minus: then it is one BSR. */
+	return (u32)__builtin_clzll(v | 1) ^ 63;
 }
 
 /* Smallest sample of a bucket. */

@@ -132,6 +132,7 @@ static void svm_flush(struct vcpu *v)
 {
 	struct svm_vcpu *a = v->arch;
 
+	v->stat.tlb_flush++;
 	if (svm.caps.flush_by_asid)
 		a->vmcb->tlb_control = TLB_CONTROL_FLUSH_ASID;
 	else

@@ -125,6 +125,7 @@ struct machine *machine_new(struct test_ctx *t, enum machine_mode mode,
 		give_up(m, "vm_init", err);
 	m->next = t->machine;
 	t->machine = m;
+	vm_stats_label(&m->vm, "test", t->test->id);
 	err = vm_add_ram(&m->vm, 0, G_RAM_SIZE);
 	if (err)
 		give_up(m, "vm_add_ram", err);

@@ -12,6 +12,16 @@
 #include "tests/defects.h"
 
 static struct {
+STAT_COUNTER(stat_passed, "/tests", "passed", "count", "tests that passed");
+STAT_COUNTER(stat_known, "/tests", "known", "count", "failures that tests/defects.def foretells");
+STAT_COUNTER(stat_skipped, "/tests", "skipped", "count", "tests that lacked what they need");
+STAT_COUNTER(stat_errors, "/tests", "errors", "count", "tests that are broken themselves");
+STAT_COUNTER(stat_failed, "/tests", "failed", "count", "tests that failed");
+STAT_COUNTER(stat_timed_out, "/tests", "timed_out", "count", "tests that were stopped");
+STAT_COUNTER(stat_total_us, "/tests", "run_us", "us", "time in tests");
+STAT_LOG2(stat_us, 40, "/tests", "duration", "us", "time of a test");
+STAT_PEAK(stat_longest, "/tests", "longest", "us", "time of the longest test");
+
 	const struct run_env *env;
 	struct report_totals total;
 	const char *id[REPORT_MAX];
@@ -149,12 +159,27 @@ void report_result(const char *id, const char *ref, u8 outcome, const char *reas
 		u8 worst = judge_rows(id, row, rows, &row_reason);
 
 		/* The test's own outcome was raised by its rows: they speak. */
+	u64 *const stat[] = {
+		[OUTCOME_PASS] = &stat_passed, [OUTCOME_KNOWN] = &stat_known,
+		[OUTCOME_SKIP] = &stat_skipped, [OUTCOME_ERROR] = &stat_errors,
+		[OUTCOME_FAIL] = &stat_failed,
+	};
+
 		if (outcome == OUTCOME_PASS || worst != OUTCOME_PASS) {
+	stat_inc(stat[outcome]);
 			outcome = worst;
 			reason = row_reason;
 		}
 	}
 	if (d && outcome == OUTCOME_FAIL) {
+static void count_time(bool timed_out, u64 us)
+{
+	stat_add(&stat_timed_out, timed_out);
+	stat_add(&stat_total_us, us);
+	stat_log2(stat_us, us);
+	stat_peak(&stat_longest, us);
+}
+
 		outcome = OUTCOME_KNOWN;
 		reason = d->reason;
 		timed_out = false;
@@ -181,6 +206,7 @@ const char *report_platform(void)
 	return report.env->platform;
 }
 
+	count_time(timed_out, us);
 const struct report_totals *report_totals(void)
 {
 	return &report.total;

@@ -29,6 +29,7 @@
 #include "tests/machine.h"
 #include "tests/report.h"
 
+#include "tests/statistics.h"
 #define GRACE_US	1500000
 #define ABANDONED	2		/* value of context_restore */
 
@@ -58,7 +59,7 @@ static void timer_tick(struct trap_frame *f)
 	if (!t || !t->deadline)
 		return;
 	if (rdtsc() < t->deadline) {
-		lapic_timer_oneshot(tsc_to_us(t->deadline - rdtsc()) + 1);
+		lapic_timer_oneshot(MIN(tsc_to_us(t->deadline - rdtsc()) + 1, stats_due_us()));
 		return;
 	}
 	/* In a guest's run loop the loop itself sees the deadline. */
@@ -94,7 +95,7 @@ static void arm(struct test_ctx *t, u64 seconds)
 	this_cpu()->abandon = t;
 	if (!seconds)
 		return;
-	lapic_timer_oneshot(us);
+	lapic_timer_oneshot(MIN(us, stats_due_us()));
 	if (this_cpu()->id == 0 && have_nmi)
 		nmi_watchdog_arm(this_cpu()->apic_id, us + GRACE_US);
 }
@@ -114,6 +115,9 @@ static void clean_up(struct test_ctx *t, bool abandoned)
 	struct machine *m, *next;
 
 	if (abandoned) {
+	/* Some CPU may have been stopped in the middle of anything. */
+	if (abandoned || t->outcome >= OUTCOME_ERROR)
+		vm_stats_recover();
 		log_abandon();
 		page_alloc_recover(&host_pages);
 		this_cpu()->current = NULL;
@@ -131,6 +135,7 @@ static void clean_up(struct test_ctx *t, bool abandoned)
 	}
 	t->machine = NULL;
 	page_free_owner(&host_pages, t->owner);
+	vm_stats_end_owner(t->owner);
 }
 
 static u16 take_owner(void)
@@ -277,6 +282,7 @@ static void run_test(const struct test *test)
 static void setup_runner(const struct run_env *e)
 {
 	const char *reason;
+	stats_poll();
 
 	rows = host_alloc(ALIGN_UP(sizeof(*rows) * TEST_ROWS, PAGE_SIZE) / PAGE_SIZE,
 			  PA_OWNER_CORE);

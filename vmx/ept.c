@@ -19,12 +19,14 @@ const struct pt_format *vmx_npt_format(void)
 	return &format;
 }
 
+/* Their operands are ours: a failure is our bug, and worth a line. */
 static void check(enum vmx_result res, const char *insn)
 {
 	if (res != VMX_OK)
 		log_printf(LOG_ERR, "%s failed", insn);
 }
 
+/* SDM3 29.4.3.1: guest-physical and combined mappings of this EPT pointer. */
 void vmx_flush_ept(u64 eptp)
 {
 	struct invept_desc d = { .eptp = eptp };
@@ -33,6 +35,7 @@ void vmx_flush_ept(u64 eptp)
 	check(invept(single ? INVEPT_SINGLE : INVEPT_ALL, &d), "INVEPT");
 }
 
+/* SDM3 29.4.3.1: linear and combined mappings of this VPID. */
 void vmx_flush_vpid(u16 vpid)
 {
 	struct invvpid_desc d = { .vpid = vpid };
@@ -59,5 +62,6 @@ void vmx_flush_all(void)
 /* Takes effect before the next entry, on the CPU that enters. */
 void vmx_flush(struct vcpu *v)
 {
+	v->stat.tlb_flush++;
 	vmx_of(v)->todo |= VMX_TODO_FLUSH;
 }

@@ -2,6 +2,7 @@
 #include "core/dev/bus.h"
 
 #include "core/lib/string.h"
+#include "stats/stat.h"
 
 void bus_init(struct bus *b)
 {
@@ -47,6 +48,12 @@ static u64 ones(u8 size)
 	return ~0ULL >> (64 - 8 * size);
 }
 
+static void count(const struct bus_range *r)
+{
+	if (r->accesses)
+		stat_inc(r->accesses);
+}
+
 /* The range takes [addr, addr + size) in one piece. */
 static bool takes_whole(const struct bus_range *r, u64 addr, u8 size)
 {
@@ -61,6 +68,7 @@ static u64 bus_read(struct bus *b, bool io, u64 addr, u8 size)
 	u64 low;
 
 	if (takes_whole(r, addr, size)) {
+		count(r);
 		if (!r->read)
 			return ones(size);
 		return r->read(r->ctx, addr - r->first, size) & ones(size);
@@ -82,6 +90,7 @@ static enum bus_result bus_write(struct bus *b, bool io, u64 addr, u8 size, u64 
 	enum bus_result res;
 
 	if (takes_whole(r, addr, size)) {
+		count(r);
 		if (!r->write)
 			return BUS_OK;
 		return r->write(r->ctx, addr - r->first, size, val & ones(size));

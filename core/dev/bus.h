@@ -34,6 +34,7 @@ struct bus_range {
 	u64 (*read)(void *ctx, u64 off, u8 size);
 	enum bus_result (*write)(void *ctx, u64 off, u8 size, u64 val);
 	void *ctx;
+	u64 *accesses;		/* a counter (STAT_COUNTER) of this device; may be NULL */
 };
 
 struct bus {

@@ -2,6 +2,14 @@
 #include "core/dev/vtest.h"
 
 #include "core/lib/string.h"
+#include "stats/stat.h"
+
+STAT_COUNTER(io_exit, "/kvm/dev", "test_exit", "count", "accesses to the port that ends a guest");
+STAT_COUNTER(io_debug, "/kvm/dev", "debug_port", "count", "accesses to the debug console");
+STAT_COUNTER(io_uart, "/kvm/dev", "uart", "count", "accesses to the serial port");
+STAT_COUNTER(io_scratch, "/kvm/dev", "test_ports", "count", "accesses to the test ports");
+STAT_COUNTER(mmio_regs, "/kvm/dev", "test_registers", "count", "accesses to the test registers");
+STAT_COUNTER(mmio_scratch, "/kvm/dev", "test_memory", "count", "accesses to the test memory");
 
 /* 16550 registers (PC16550D data sheet, table 2). */
 enum {
@@ -145,18 +153,18 @@ static enum bus_result scratch_write(void *ctx, u64 off, u8 size, u64 val)
 /* clang-format off */
 static const struct bus_range io_ranges[] = {
 	/* first last width read write */
-	{ VTEST_PORT_EXIT,    0xf7,  4, NULL,       exit_write,  NULL },
-	{ VTEST_PORT_DEBUG,   0xe9,  1, debug_read, debug_write, NULL },
-	{ VTEST_PORT_UART,    0x3ff, 1, uart_read,  uart_write,  NULL },
-	{ VTEST_PORT_SCRATCH, 0x60f, 4, port_read,  port_write,  NULL },
+	{ VTEST_PORT_EXIT,    0xf7,  4, NULL,       exit_write,  NULL, &io_exit },
+	{ VTEST_PORT_DEBUG,   0xe9,  1, debug_read, debug_write, NULL, &io_debug },
+	{ VTEST_PORT_UART,    0x3ff, 1, uart_read,  uart_write,  NULL, &io_uart },
+	{ VTEST_PORT_SCRATCH, 0x60f, 4, port_read,  port_write,  NULL, &io_scratch },
 };
 
 #define SCRATCH_GPA	(VTEST_MMIO_GPA + VTEST_MMIO_SCRATCH)
 
 static const struct bus_range mmio_ranges[] = {
-	{ VTEST_MMIO_GPA, VTEST_MMIO_GPA + 0xff, 8, reg_read, reg_write, NULL },
+	{ VTEST_MMIO_GPA, VTEST_MMIO_GPA + 0xff, 8, reg_read, reg_write, NULL, &mmio_regs },
 	{ SCRATCH_GPA, SCRATCH_GPA + VTEST_SCRATCH_SIZE - 1, 8, scratch_read, scratch_write,
-	  NULL },
+	  NULL, &mmio_scratch },
 };
 /* clang-format on */
 

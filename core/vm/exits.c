@@ -7,6 +7,8 @@
 #include "core/x86/insn.h"
 #include "core/x86/regs.h"
 
+void (*vcpu_safe_point)(void);
+
 enum verdict exit_unhandled(struct vcpu *v)
 {
 	return vcpu_fail(v, STOP_UNHANDLED, "raw code %llx info %llx %llx",
@@ -38,6 +40,8 @@ enum verdict exit_icebp(struct vcpu *v)
 enum verdict exit_host_event(struct vcpu *v)
 {
 	__asm__ volatile("sti; nop; cli" ::: "memory");
+	if (vcpu_safe_point)
+		vcpu_safe_point();
 	if (v->deadline && rdtsc() >= v->deadline) {
 		v->stop = STOP_TIMEOUT;
 		return VERDICT_STOP;

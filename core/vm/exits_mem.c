@@ -15,14 +15,26 @@ static int fill(struct vcpu *v, u64 gpa)
 	if (err)
 		return err;
 	v->vm->npt_fills++;
+	v->stat.pf_fixed++;
 	return pt_map(&v->vm->npt, b.gpa, b.pa, b.size,
 		      PT_R | PT_X | PT_U | (b.flags & GMEM_RO ? 0 : PT_W), b.size);
+}
+
+static void count_kinds(struct vcpu_stats *s, const struct exit_npf *f)
+{
+	s->npf_read += f->read;
+	s->npf_write += f->write;
+	s->npf_exec += f->exec;
+	s->npf_present += f->present;
+	s->npf_table_walk += f->table_walk;
+	s->npf_rsvd += f->rsvd;
 }
 
 enum verdict exit_npf(struct vcpu *v)
 {
 	const struct exit_npf *f = &v->exit.npf;
 
+	count_kinds(&v->stat, f);
 	if (!f->present && v->vm->lazy) {
 		int err = fill(v, f->gpa);
 

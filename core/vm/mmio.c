@@ -268,6 +268,7 @@ enum verdict mmio_exit(struct vcpu *v)
 	struct insn insn;
 	int ret;
 
+	v->stat.mmio_exits++;
 	if (f->exec || f->table_walk)
 		return vcpu_fail(v, STOP_UNHANDLED, "%s at %llx, which is no memory",
 				 f->exec ? "instruction fetch" : "page-table walk",
@@ -278,6 +279,8 @@ enum verdict mmio_exit(struct vcpu *v)
 		return vcpu_fail(v, STOP_UNHANDLED, "cannot decode the access to %llx",
 				 (unsigned long long)f->gpa);
 	ret = emul_insn(&s, &insn, &ops, &c, &fault);
+	v->stat.insn_emulation++;
+	v->stat.insn_emulation_fail += ret < 0 && ret != -EFAULT;
 	if (ret < 0 && ret != -EFAULT)
 		return vcpu_fail(v, STOP_UNHANDLED, "opcode %x/%02x on %llx is not emulated",
 				 insn.map, insn.opcode, (unsigned long long)f->gpa);

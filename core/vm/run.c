@@ -102,7 +102,7 @@ int vcpu_advance(struct vcpu *v)
 	return 0;
 }
 
-static bool events_waiting(const struct event_queue *q)
+static u8 events_waiting(const struct event_queue *q)
 {
 	return q->reinject.type | q->exception.type | q->nmi | q->intr;
 }
@@ -117,8 +117,11 @@ static void deliver_events(struct vcpu *v)
 	struct event e;
 	u32 windows;
 
-	if (event_next(&v->events, &gate, &e, &windows))
+	v->stat.req_event++;
+	if (event_next(&v->events, &gate, &e, &windows)) {
+		v->stat.injected[e.type]++;
 		virt->inject(v, &e);
+	}
 	if (windows != v->windows) {
 		virt->windows(v, windows);
 		v->windows = windows;
@@ -135,16 +138,33 @@ static void trace_exit(struct vcpu *v)
 	e->reason = v->exit.reason;
 }
 
-static __always_inline void enter_once(struct vcpu *v)
+enum timing { UNTIMED, FIRST, AGAIN };
+
+/*
+ * left: TSC of the exit before, with AGAIN.  Returns that of this exit, unless
+ * UNTIMED.
+ */
+static __always_inline u64 enter_once(struct vcpu *v, enum timing timing, u64 left)
 {
-	if (unlikely(events_waiting(&v->events) || v->windows))
+	u64 now = 0;
+
+	if (unlikely(events_waiting(&v->events) | v->windows))
 		deliver_events(v);
+	if (timing != UNTIMED)
+		now = rdtsc();
+	if (timing == AGAIN)
+		vcpu_stats_latency(&v->stat, now - left);
 	virt->enter(v);
+	if (timing != UNTIMED) {
+		left = rdtsc();
+		v->stat.guest_cycles += left - now;
+	}
 	trace_exit(v);
-	v->exits[v->exit.reason]++;
+	v->stat.exits[v->exit.reason]++;
 	/* APM2 15.7.2, SDM3 28.2.4: what was being delivered goes on. */
 	if (unlikely(v->exit.idt.type != EVENT_NONE))
 		v->events.reinject = v->exit.idt;
+	return left;
 }
 
 enum exit_reason vcpu_step(struct vcpu *v)
@@ -154,32 +174,46 @@ enum exit_reason vcpu_step(struct vcpu *v)
 	vcpu_load(v);
 	this_cpu()->current = v;
 	v->code.linear = ~0ULL;
-	enter_once(v);
+	enter_once(v, UNTIMED, 0);
 	this_cpu()->current = NULL;
 	irq_restore(flags);
 	return v->exit.reason;
 }
 
+static __always_inline void run_loop(struct vcpu *v, bool timed)
+{
+	u64 stop_mask = v->vm->stop_mask;
+	u64 left = enter_once(v, timed ? FIRST : UNTIMED, 0);
+
+	for (;;) {
+		enum verdict verdict;
+
+		if (unlikely(stop_mask & BIT(v->exit.reason))) {
+			v->stop = STOP_EXIT;
+			return;
+		}
+		verdict = exit_table[v->exit.reason].handle(v);
+		if (verdict == VERDICT_ADVANCE && unlikely(vcpu_advance(v)))
+			verdict = vcpu_fail(v, STOP_UNHANDLED, "cannot decode the instruction");
+		if (verdict == VERDICT_STOP)
+			return;
+		left = enter_once(v, timed ? AGAIN : UNTIMED, left);
+	}
+}
+
 enum stop_reason vcpu_run(struct vcpu *v)
 {
 	u64 flags = irq_save();
-	u64 stop_mask = v->vm->stop_mask;
-	enum verdict verdict;
 
 	vcpu_load(v);
 	this_cpu()->current = v;
 	v->code.linear = ~0ULL;		/* memory may have changed since */
 	v->stop = STOP_NONE;
-	do {
-		enter_once(v);
-		if (unlikely(stop_mask & BIT(v->exit.reason))) {
-			v->stop = STOP_EXIT;
-			break;
-		}
-		verdict = exit_table[v->exit.reason].handle(v);
-		if (verdict == VERDICT_ADVANCE && unlikely(vcpu_advance(v)))
-			verdict = vcpu_fail(v, STOP_UNHANDLED, "cannot decode the instruction");
-	} while (verdict != VERDICT_STOP);
+	/* Two copies, so that the choice costs nothing at each exit. */
+	if (likely(vcpu_stats_timed))
+		run_loop(v, true);
+	else
+		run_loop(v, false);
 	this_cpu()->current = NULL;
 	irq_restore(flags);
 	return v->stop;

@@ -18,6 +18,9 @@ struct run_policy {
 };
 extern struct run_policy run_policy;
 
+/* Called in the run loop after an interrupt of the host was taken; may be NULL. */
+extern void (*vcpu_safe_point)(void);
+
 /*
  * Length of the instruction at RIP, decoded.  op and op2: plain encodings that
  * are likely (INSN_OP_..., 0: none); anything else is decoded as well.

@@ -13,6 +13,7 @@
 #include "core/dev/bus.h"
 #include "core/mm/gmem.h"
 #include "core/mm/pt.h"
+#include "core/vm/vcpu_stats.h"
 #include "core/vm/virt_ops.h"
 
 #define VM_MAX_VCPUS	32
@@ -71,7 +72,7 @@ struct vcpu {
 	struct vm_exit exit;
 	struct event_queue events;
 	u64 deadline;		/* host TSC; 0: none */
-	u64 exits[EXIT_REASON_COUNT];
+	struct vcpu_stats stat;
 	u64 tsc_offset;
 	u64 xcr0;		/* guest's; host value outside guest context */
 	u64 dr[4];
@@ -95,6 +96,7 @@ struct vm {
 	bool lazy;		/* RAM is mapped into npt at the first fault */
 	u64 npt_page_max;	/* largest page of npt; 0: no limit */
 	u64 npt_fills;
+	struct stats_fs_source *stats;	/* /kvm/vm<N>; NULL: not counted */
 };
 
 /* An empty machine: no memory, no vCPU.  owner: for page_alloc. */

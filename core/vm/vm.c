@@ -33,13 +33,17 @@ int vm_init(struct vm *vm, u32 id, u16 owner)
 		.format = virt->npt_format(), .alloc_page = npt_alloc, .free_page = npt_free,
 		.to_virt = npt_virt, .ctx = vm, .pat = PT_PAT_RESET, .nx = true,
 	};
+	int err;
 
 	memset(vm, 0, sizeof(*vm));
 	vm->id = id;
 	vm->owner = owner;
 	gmem_init(&vm->mem);
 	bus_init(&vm->bus);
-	return pt_init(&vm->npt, &cfg);
+	err = pt_init(&vm->npt, &cfg);
+	if (!err)
+		vm_stats_begin(vm);
+	return err;
 }
 
 static void vcpu_destroy(struct vcpu *v)
@@ -53,6 +57,7 @@ static void vcpu_destroy(struct vcpu *v)
 
 void vm_fini(struct vm *vm)
 {
+	vm_stats_end(vm);
 	for (u32 i = 0; i < vm->vcpu_count; i++)
 		vcpu_destroy(vm->vcpu[i]);
 	vm->vcpu_count = 0;
@@ -108,6 +113,7 @@ int vcpu_create(struct vm *vm, struct vcpu **out)
 	*(u16 *)v->xsave = 0x37f;
 	*(u32 *)((u8 *)v->xsave + 24) = 0x1f80;
 	vm->vcpu[vm->vcpu_count++] = v;
+	vm_stats_add_vcpu(v);
 	*out = v;
 	return 0;
 }
@@ -165,6 +171,7 @@ void vcpu_load(struct vcpu *v)
 	write_dr2(v->dr[2]);
 	write_dr3(v->dr[3]);
 	virt->load(v);
+	v->stat.fpu_reload++;
 	cpu->loaded = v;
 	v->loaded = true;
 }
@@ -179,6 +186,7 @@ void vcpu_put(struct vcpu *v)
 	if (have_xsave())
 		v->xcr0 = xgetbv(0);
 	fpu_save(v->xsave, xcr0_all());
+	v->stat.host_state_reload++;
 	this_cpu()->loaded = NULL;
 	v->loaded = false;
 }

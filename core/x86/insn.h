@@ -39,10 +39,11 @@ static inline void wrmsr(u32 msr, u64 val)
 
 static inline u64 rdtsc(void)
 {
-	u32 lo, hi;
+	u64 lo, hi;
 
+	/* SDM2 RDTSC: clears the high halves of RAX and RDX. */
 	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi) :: "memory");
-	return (u64)hi << 32 | lo;
+	return hi << 32 | lo;
 }
 
 /* Waits for earlier loads and instructions before reading (SDM2 RDTSC). */

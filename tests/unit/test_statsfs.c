@@ -83,8 +83,9 @@ static u64 get(struct stats_fs_source *s, const char *name)
 
 static void test_names(void **state)
 {
-	static const char *const bad[] = { "", "a/b", "/", ".", "..", "tab\there", "\x7f", "\xc3\xa9",
-					   "esc\x1b[31m" };
+	static const char *const bad[] = {
+		"", "a/b", "/", ".", "..", "tab\there", "\x7f", "\xc3\xa9", "esc\x1b[31m",
+	};
 	char longest[STATS_FS_NAME_MAX + 2];
 	struct stats_fs_source *s;
 
@@ -106,7 +107,9 @@ static void test_names(void **state)
 
 static void test_name_order(void **state)
 {
-	static const char *const sorted[] = { "01", "1", "a", "a0", "a1b", "a2", "a10", "a10b", "b" };
+	static const char *const sorted[] = {
+		"01", "1", "a", "a0", "a1b", "a2", "a10", "a10b", "b",
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sorted); i++)
 		for (size_t j = 0; j < ARRAY_SIZE(sorted); j++) {
@@ -206,7 +209,8 @@ static void test_groups(void **state)
 	static const struct stats_fs_value buckets65[] = {
 		{ .name = "h", .type = &stats_fs_type_u64, .hist = &many }, { 0 } };
 	static const struct stats_fs_value narrow[] = {
-		{ .name = "c", .type = &stats_fs_type_u32, .value_flag = STATS_FS_COUNTER }, { 0 } };
+		{ .name = "c", .type = &stats_fs_type_u32, .value_flag = STATS_FS_COUNTER },
+		{ 0 } };
 	const struct stats_fs_group_desc bad_dir = { .array = values, .dir = "a/b" };
 	struct stats_fs_source *s = make("s");
 	struct data d = { 0 }, e = { 0 };

@@ -103,7 +103,8 @@ static void test_paths(void **state)
 static void test_bad_paths(void **state)
 {
 	static const char *const none[] = {
-		"/kvm/nothing", "/kvm/exits/nothing", "/kvm/exits/cpuid/more", "/vm0", "/kvm/exits/cpuid/",
+		"/kvm/nothing", "/kvm/exits/nothing", "/kvm/exits/cpuid/more", "/vm0",
+		"/kvm/exits/cpuid/",
 		"/kvm/cycles/ge_50", "/kvm/cycles/ge_", "/kvm/cycles/ge_x", "/kvm/cycles/p51",
 		"/kvm/cycles/count/x", "/kvm/.", "/kvm/..", "/kvm/vm0/cpuid",
 	};
@@ -135,10 +136,10 @@ static void test_write(void **state)
 	data.exits++;
 	data.hist[1]++;
 	for (int i = 0; i < 2; i++) {
+		const char *path = i ? "/kvm/cycles/count" : "/kvm/exits";
 		char buf[16];
 
-		assert_int_equal(stats_fs_read_path(&fs, i ? "/kvm/cycles/count" : "/kvm/exits", buf,
-						    sizeof(buf)), 2);
+		assert_int_equal(stats_fs_read_path(&fs, path, buf, sizeof(buf)), 2);
 		assert_string_equal(buf, "1\n");
 	}
 }

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /kvm/vm<N>/vcpu<M>: the values are members of struct vcpu and struct vm, and
+ * every level above adds the same arrays without a base: totals.  What a VM
+ * counted outlives it in /kvm/ended, whose values live here.
+ */
+#include "core/vm/vcpu_stats.h"
+
+#include "core/lib/log.h"
+#include "core/vm/vcpu.h"
+#include "stats/stat.h"
+
+#define LIVE_MAX	64
+
+STAT_COUNTER(vms_created, "/kvm", "vms_created", "count", "virtual machines made");
+STAT_COUNTER(vcpus_created, "/kvm", "vcpus_created", "count", "virtual CPUs made");
+STAT_COUNTER(vms_uncounted, "/kvm", "vms_uncounted", "count", "machines without statistics");
+
+bool vcpu_stats_timed = true;
+
+static u64 sum_exits(const struct stats_fs_value *val, const void *addr)
+{
+	const u64 *exits = addr;
+	u64 n = 0;
+
+	for (u32 i = 0; i < EXIT_REASON_COUNT; i++)
+		n += __atomic_load_n(&exits[i], __ATOMIC_RELAXED);
+	return n;
+}
+
+static const struct stats_fs_type type_exits = { "u64", 8, false, sum_exits, NULL };
+static const struct stats_fs_hist exit_hist = { .buckets = 64 };
+
+#define FIELD(name_, member, unit_, help_)					\
+	{ .name = name_, .offset = offsetof(struct vcpu_stats, member),		\
+	  .type = &stats_fs_type_u64, .aggr_kind = STATS_FS_SUM,			\
+	  .value_flag = STATS_FS_COUNTER, .unit = unit_, .help = help_ }
+#define VIEW(name_, member, help_)						\
+	{ .name = name_, .offset = offsetof(struct vcpu_stats, member),		\
+	  .type = &stats_fs_type_u64, .aggr_kind = STATS_FS_SUM,			\
+	  .value_flag = STATS_FS_COUNTER | STATS_FS_DERIVED, .help = help_ }
+
+static const struct stats_fs_value vcpu_values[] = {
+	{ .name = "exits", .offset = offsetof(struct vcpu_stats, exits), .type = &type_exits,
+	  .aggr_kind = STATS_FS_SUM, .value_flag = STATS_FS_COUNTER | STATS_FS_DERIVED },
+#define VCPU_EXIT(name, reason, help)		VIEW(#name, exits[EXIT_##reason], help),
+#define VCPU_STAT(name, unit, help)		FIELD(#name, name, unit, help),
+#define VCPU_INJECTED(name, event, help)	FIELD(#name, injected[EVENT_##event], NULL, help),
+#include "core/vm/vcpu_stats.def"
+	{ .name = "exit_cycles", .offset = offsetof(struct vcpu_stats, exit_cycles),
+	  .type = &stats_fs_type_u64, .aggr_kind = STATS_FS_SUM, .value_flag = STATS_FS_COUNTER,
+	  .unit = "cycles", .hist = &exit_hist },
+	{ 0 },
+};
+
+static const struct stats_fs_value exit_values[] = {
+#define X(id, name) FIELD(#name, exits[EXIT_##id], NULL, NULL),
+#include "core/vm/exit_reasons.def"
+#undef X
+	{ 0 },
+};
+
+static const struct stats_fs_value npf_values[] = {
+#define VCPU_NPF(name, help)	FIELD(#name, npf_##name, NULL, help),
+#include "core/vm/vcpu_stats.def"
+	{ 0 },
+};
+
+static const struct stats_fs_value vm_values[] = {
+	{ .name = "npt_fills", .offset = offsetof(struct vm, npt_fills),
+	  .type = &stats_fs_type_u64, .aggr_kind = STATS_FS_SUM, .value_flag = STATS_FS_COUNTER },
+	{ .name = "unclaimed", .offset = offsetof(struct vm, bus.unclaimed),
+	  .type = &stats_fs_type_u64, .aggr_kind = STATS_FS_SUM, .value_flag = STATS_FS_COUNTER },
+	{ .name = "vcpus", .offset = offsetof(struct vm, vcpu_count), .type = &stats_fs_type_u32,
+	  .aggr_kind = STATS_FS_SUM, .value_flag = STATS_FS_FLOATING_VALUE },
+	{ 0 },
+};
+
+static const struct {
+	const struct stats_fs_value *array;
+	const char *dir;
+} vcpu_groups[] = {
+	{ vcpu_values, NULL }, { exit_values, "exits" }, { npf_values, "npf" },
+};
+
+/* VMs that have sources, so that those of an abandoned test can be found. */
+static struct {
+	struct spinlock lock;
+	struct { struct stats_fs_source *src; u16 owner; } at[LIVE_MAX];
+	struct stats_fs_source *kvm, *ended;
+	struct vcpu_stats ended_vcpus;
+	struct vm ended_vms;
+} live;
+
+static int add_vcpu_groups(struct stats_fs_source *src, struct vcpu_stats *base)
+{
+	int err = 0;
+
+	for (u32 i = 0; i < ARRAY_SIZE(vcpu_groups) && !err; i++) {
+		const struct stats_fs_group_desc d = { .array = vcpu_groups[i].array, .base = base,
+						       .dir = vcpu_groups[i].dir };
+
+		err = stats_fs_source_add_group(src, &d);
+	}
+	return err;
+}
+
+int kvm_stats_init(struct stats_fs *fs)
+{
+	int err = stat_source(fs, "/kvm", &live.kvm);
+
+	if (!err)
+		err = stat_source(fs, "/kvm/ended", &live.ended);
+	if (!err)
+		err = add_vcpu_groups(live.kvm, NULL);
+	if (!err)
+		err = stats_fs_source_add_values(live.kvm, vm_values, NULL, 0);
+	if (!err)
+		err = add_vcpu_groups(live.ended, &live.ended_vcpus);
+	if (!err)
+		err = stats_fs_source_add_values(live.ended, vm_values, &live.ended_vms, 0);
+	return err;
+}
+
+static int take_slot(struct stats_fs_source *src, u16 owner)
+{
+	int err = -ENOSPC;
+
+	spin_lock(&live.lock);
+	for (u32 i = 0; i < LIVE_MAX && err; i++) {
+		if (live.at[i].src)
+			continue;
+		live.at[i].owner = owner;
+		live.at[i].src = src;
+		err = 0;
+	}
+	spin_unlock(&live.lock);
+	return err;
+}
+
+/* The source if it was in the table; whoever gets it ends it. */
+static bool give_slot(struct stats_fs_source *src)
+{
+	bool found = false;
+
+	spin_lock(&live.lock);
+	for (u32 i = 0; i < LIVE_MAX && !found; i++) {
+		if (live.at[i].src == src) {
+			live.at[i].src = NULL;
+			found = true;
+		}
+	}
+	spin_unlock(&live.lock);
+	return found;
+}
+
+static int make_source(struct vm *vm, struct stats_fs_source **src)
+{
+	int err = -EEXIST;
+
+	for (u32 n = vm->id; err == -EEXIST && n < vm->id + LIVE_MAX; n++) {
+		err = stats_fs_source_create(stat_fs, src, 0, "vm%u", n);
+		if (err)
+			return err;
+		err = add_vcpu_groups(*src, NULL);
+		if (!err)
+			err = stats_fs_source_add_values(*src, vm_values, vm, 0);
+		if (!err)
+			err = stats_fs_source_add_subordinate(live.kvm, *src);
+		if (err)
+			stats_fs_source_put(*src);
+	}
+	return err;
+}
+
+void vm_stats_begin(struct vm *vm)
+{
+	struct stats_fs_source *src;
+
+	stat_inc(&vms_created);
+	if (!stat_fs || make_source(vm, &src)) {
+		stat_inc(&vms_uncounted);
+		return;
+	}
+	if (take_slot(src, vm->owner)) {
+		stats_fs_source_retire(src, live.ended);
+		stats_fs_source_put(src);
+		stat_inc(&vms_uncounted);
+		return;
+	}
+	vm->stats = src;
+}
+
+void vm_stats_add_vcpu(struct vcpu *v)
+{
+	struct stats_fs_source *src;
+
+	stat_inc(&vcpus_created);
+	if (!v->vm->stats || stats_fs_source_create(stat_fs, &src, 0, "vcpu%u", v->id))
+		return;
+	if (add_vcpu_groups(src, &v->stat) ||
+	    stats_fs_source_add_subordinate(v->vm->stats, src))
+		log_printf(LOG_WARN, "no statistics of vm%u vcpu%u", v->vm->id, v->id);
+	stats_fs_source_put(src);
+}
+
+void vm_stats_label(struct vm *vm, const char *key, const char *value)
+{
+	if (vm->stats && stats_fs_source_label(vm->stats, key, value))
+		log_printf(LOG_DEBUG, "vm%u: no label %s", vm->id, key);
+}
+
+void vm_stats_end(struct vm *vm)
+{
+	if (vm->stats && give_slot(vm->stats)) {
+		stats_fs_source_retire(vm->stats, live.ended);
+		stats_fs_source_put(vm->stats);
+	}
+	vm->stats = NULL;
+}
+
+void vm_stats_recover(void)
+{
+	spin_reset(&live.lock);
+	stats_fs_recover(stat_fs);
+}
+
+void vm_stats_end_owner(u16 owner)
+{
+	for (u32 i = 0; i < LIVE_MAX; i++) {
+		struct stats_fs_source *src = live.at[i].src;
+
+		if (src && live.at[i].owner == owner && give_slot(src)) {
+			stats_fs_source_retire(src, live.ended);
+			stats_fs_source_put(src);
+		}
+	}
+}
