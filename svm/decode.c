@@ -35,6 +35,19 @@ int svm_fetch_insn(struct vcpu *v, struct insn *out)
 	return err;
 }
 
+/*
+ * A CPU that reports something else for an interrupted INT n: with RIP still
+ * at it, executing it again raises the same, be it the interrupt or the fault
+ * of its gate.
+ */
+static void drop_stale(struct vcpu *v)
+{
+	struct insn i;
+
+	if (!svm_fetch_insn(v, &i) && insn_is(&i, INSN_MAP_1, 0xcd))
+		v->exit.idt.type = EVENT_NONE;
+}
+
 /* An interrupted INT n, INT3 or INTO: core needs its length to inject it again. */
 static void soft_len(struct vcpu *v)
 {
@@ -62,6 +75,9 @@ void svm_decode_operands(struct vcpu *v)
 
 	if (x->idt.type >= EVENT_SOFT_INT && !x->idt.insn_len)
 		soft_len(v);
+	else if (svm.quirks.int_idt_stale && x->idt.type != EVENT_NONE &&
+		 !((struct svm_vcpu *)v->arch)->injected)
+		drop_stale(v);
 	if (x->reason != EXIT_CR && x->reason != EXIT_DR && x->reason != EXIT_IO &&
 	    x->reason != EXIT_SWINT && x->reason != EXIT_INVLPG && x->reason != EXIT_WBINVD)
 		return;

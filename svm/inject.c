@@ -56,6 +56,7 @@ void svm_inject(struct vcpu *v, const struct event *e)
 	struct vmcb *c = a->vmcb;
 
 	c->eventinj = svm_event_encode(e);
+	a->injected = true;
 	if (e->type == EVENT_NMI) {
 		svm_set_nmi_blocked(a, true);
 	} else if (e->type == EVENT_EXCEPTION && e->vector == VEC_PF) {

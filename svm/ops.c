@@ -181,8 +181,9 @@ static void svm_enter(struct vcpu *v)
 		operands = svm_exit_decode(c, v->gpr[VREG_RCX], svm.decode, &v->exit);
 		if (unlikely(a->soft_len))
 			svm_inject_soft_back(v);
-		if (unlikely(operands || v->exit.idt.type >= EVENT_SOFT_INT))
+		if (unlikely(operands || v->exit.idt.type != EVENT_NONE))
 			svm_decode_operands(v);
+		a->injected = false;
 		if (unlikely(v->exit.reason == EXIT_EXCEPTION))
 			again = svm_inject_guarded(v);
 		if (unlikely(a->attention && !again))

@@ -18,6 +18,7 @@ struct svm_quirks {
 	bool soft_nrip_lost;	/* EVENTINJ of INT n pushes RIP, not nRIP */
 	bool cr2_lost;		/* VMRUN does not load CR2 */
 	bool db_dr6_lost;	/* an intercepted #DB has not written DR6 */
+	bool int_idt_stale;	/* EXITINTINFO of INT n is that of an older exception */
 	bool cr8_virq_fatal;	/* MOV to CR8 with V_IRQ pending stops the emulator */
 };
 
@@ -26,6 +27,7 @@ struct svm_state {
 	struct svm_caps caps;
 	struct svm_quirks quirks;
 	u32 decode;		/* SVM_DECODE_ bits of exit.h */
+	bool tsc_aux;		/* the CPU has RDTSCP and its MSR */
 	u32 clean_all;		/* the clean field of an unchanged VMCB; 0 without clean bits */
 };
 extern struct svm_state svm;
@@ -65,6 +67,7 @@ struct svm_vcpu {
 	bool step_tf;		/* guest's own TF */
 	u8 step;		/* enum svm_step */
 	u8 step_insn;		/* enum svm_step_insn */
+	bool injected;		/* an event was injected at this entry */
 	u8 soft_len;		/* bytes that RIP or nRIP was moved for EVENTINJ */
 	bool soft_moved_rip;
 	u32 windows;		/* WINDOW_ bits wanted */

@@ -49,6 +49,7 @@ int svm_probe(const struct cpu_caps *caps, char *why, size_t size)
 	}
 	svm.decode = (svm.caps.nrips ? SVM_DECODE_NRIP : 0) |
 		     (svm.caps.decode_assists ? SVM_DECODE_ASSISTS : 0);
+	svm.tsc_aux = caps->rdtscp;
 	/* What cannot be tried out: QEMU 7.2 aborts (helper_write_crN without its lock). */
 	svm.quirks.cr8_virq_fatal = !strcmp(caps->hypervisor_id, "TCGTCGTCGTCG");
 	svm.clean_all = svm.caps.vmcb_clean ? VMCB_CLEAN_ALL : 0;
@@ -64,15 +65,18 @@ void svm_describe(char *buf, size_t size)
 		{ svm.quirks.soft_nrip_lost, "soft_nrip_lost" },
 		{ svm.quirks.cr2_lost, "cr2_lost" },
 		{ svm.quirks.db_dr6_lost, "db_dr6_lost" },
+		{ svm.quirks.int_idt_stale, "int_idt_stale" },
 		{ svm.quirks.cr8_virq_fatal, "cr8_virq_fatal" },
 	};
+	unsigned int any = 0;
 	size_t len;
 
 	svm_caps_names(&svm.caps, buf, size);
 	len = strnlen(buf, size);
 	for (unsigned int i = 0; i < ARRAY_SIZE(quirk); i++) {
 		if (quirk[i].on)
-			str_append(buf, size, &len, " quirk:%s", quirk[i].name);
+			str_append(buf, size, &len, "%s%s", any++ ? " " : ", quirks: ",
+				   quirk[i].name);
 	}
 }
 

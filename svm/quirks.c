@@ -186,6 +186,19 @@ static void probe_db(struct probe *p, struct svm_quirks *q)
 		q->db_dr6_lost = !(vmcb_get_dr6(p->c) & DR6_BS);
 }
 
+/* INT 21h whose push meets an unmapped page: EXITINTINFO must name it (APM2 15.7.2). */
+static void probe_int(struct probe *p, struct svm_quirks *q)
+{
+	static const u8 code[] = { 0xcd, P_VECTOR };
+	struct vmcb_seg ss = { .attrib = 0x93, .limit = 0xffff, .base = 2 * PAGE_SIZE };
+
+	guest_reset(p, code, sizeof(code), 0);
+	vmcb_set_ss(p->c, &ss);
+	if (guest_run(p, false) == SVM_EXIT_NPF)
+		q->int_idt_stale = (u32)p->c->exitintinfo !=
+			(u32)(EVENTINJ_VALID | EVENTINJ_TYPE(EVENTINJ_SOFT_INT) | P_VECTOR);
+}
+
 int svm_find_quirks(struct svm_quirks *q)
 {
 	struct probe p = { 0 };
@@ -196,6 +209,7 @@ int svm_find_quirks(struct svm_quirks *q)
 		probe_intr(&p, q);
 		probe_cr2(&p, q);
 		probe_db(&p, q);
+		probe_int(&p, q);
 		if (svm.caps.nrips)
 			probe_soft(&p, q);
 	}

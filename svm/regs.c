@@ -60,22 +60,15 @@ static void write_dr(unsigned int n, u64 val)
 	}
 }
 
-static bool has_tsc_aux(void)
-{
-	u64 val;
-
-	return !rdmsr_safe(MSR_TSC_AUX, &val);
-}
-
 void svm_regs_load(struct svm_vcpu *a)
 {
-	if (has_tsc_aux())
+	if (svm.tsc_aux)
 		wrmsr(MSR_TSC_AUX, a->tsc_aux);
 }
 
 void svm_regs_put(struct svm_vcpu *a)
 {
-	if (has_tsc_aux())
+	if (svm.tsc_aux)
 		a->tsc_aux = rdmsr(MSR_TSC_AUX);
 }
 
@@ -90,7 +83,7 @@ static u64 get_live(const struct vcpu *v, enum vreg r)
 	case VREG_DR0: case VREG_DR1: case VREG_DR2: case VREG_DR3:
 		return v->loaded ? read_dr(r - VREG_DR0) : v->dr[r - VREG_DR0];
 	case VREG_TSC_AUX:
-		return v->loaded && has_tsc_aux() ? rdmsr(MSR_TSC_AUX) : a->tsc_aux;
+		return v->loaded && svm.tsc_aux ? rdmsr(MSR_TSC_AUX) : a->tsc_aux;
 	default:
 		return 0;
 	}
@@ -158,7 +151,7 @@ static bool set_live(struct vcpu *v, enum vreg r, u64 val)
 		return true;
 	case VREG_TSC_AUX:
 		a->tsc_aux = val;
-		if (v->loaded && has_tsc_aux())
+		if (v->loaded && svm.tsc_aux)
 			wrmsr(MSR_TSC_AUX, val);
 		return true;
 	default:

@@ -235,6 +235,28 @@ TEST(svm, exitintinfo_own_events, .ref = "APM2 15.7.2", .needs = NEED_SVM)
 	}
 }
 
+/* Whatever EXITINTINFO says: the guest's INT n happens once, and it alone. */
+TEST(svm, int_delivery_restarts, .ref = "APM2 15.7.2, 15.25.6", .needs = NEED_SVM)
+{
+	static const struct code c = CODE(B_UD2, 0xcd, 0x80);
+	struct machine *m = svm_machine(t);
+
+	/* An exception before it, which a CPU might confuse it with. */
+	svm_load(m, &c);
+	svm_expect_exception(m, VEC_UD, 0);
+	svm_load(m, &c);
+	m->v->rip = G_CODE + 2;
+	REQUIRE_EQ(t, pt_unmap(&m->vm.npt, G_IDT, PAGE_SIZE), 0);
+	virt->flush(m->v);
+	svm_expect(m, SVM_EXIT_NPF, "INT n");
+	REQUIRE_EQ(t, pt_map(&m->vm.npt, G_IDT, (u64)machine_ptr(m, G_IDT, 1), PAGE_SIZE,
+			     PT_RWX | PT_U, PAGE_SIZE), 0);
+	virt->flush(m->v);
+	svm_expect_exception(m, 0x80, 0);
+	EXPECT_EQ(t, machine_exception(m)->rip, G_CODE + 4);
+	EXPECT_EQ(t, m->v->gpr[VREG_RSP], G_STACK_TOP - 56);
+}
+
 /* An exception in delivery that is intercepted: both are reported. */
 TEST(svm, inject_exception_in_delivery, .ref = "APM2 15.7.2", .needs = NEED_SVM)
 {
