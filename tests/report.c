@@ -9,9 +9,9 @@
 #include "core/x86/panic.h"
 #include "core/x86/power.h"
 #include "core/x86/time.h"
+#include "stats/stat.h"
 #include "tests/defects.h"
 
-static struct {
 STAT_COUNTER(stat_passed, "/tests", "passed", "count", "tests that passed");
 STAT_COUNTER(stat_known, "/tests", "known", "count", "failures that tests/defects.def foretells");
 STAT_COUNTER(stat_skipped, "/tests", "skipped", "count", "tests that lacked what they need");
@@ -22,6 +22,7 @@ STAT_COUNTER(stat_total_us, "/tests", "run_us", "us", "time in tests");
 STAT_LOG2(stat_us, 40, "/tests", "duration", "us", "time of a test");
 STAT_PEAK(stat_longest, "/tests", "longest", "us", "time of the longest test");
 
+static struct {
 	const struct run_env *env;
 	struct report_totals total;
 	const char *id[REPORT_MAX];
@@ -141,10 +142,25 @@ static void count(const char *id, u8 outcome)
 		[OUTCOME_FAIL] = &n->failed,
 	};
 
+	u64 *const stat[] = {
+		[OUTCOME_PASS] = &stat_passed, [OUTCOME_KNOWN] = &stat_known,
+		[OUTCOME_SKIP] = &stat_skipped, [OUTCOME_ERROR] = &stat_errors,
+		[OUTCOME_FAIL] = &stat_failed,
+	};
+
 	(*counter[outcome])++;
+	stat_inc(stat[outcome]);
 	n->reported++;
 	if (outcome >= OUTCOME_ERROR && report.n_failed < REPORT_FAILED)
 		report.failed[report.n_failed++] = id;
+}
+
+static void count_time(bool timed_out, u64 us)
+{
+	stat_add(&stat_timed_out, timed_out);
+	stat_add(&stat_total_us, us);
+	stat_log2(stat_us, us);
+	stat_peak(&stat_longest, us);
 }
 
 void report_result(const char *id, const char *ref, u8 outcome, const char *reason,
@@ -159,27 +175,12 @@ void report_result(const char *id, const char *ref, u8 outcome, const char *reas
 		u8 worst = judge_rows(id, row, rows, &row_reason);
 
 		/* The test's own outcome was raised by its rows: they speak. */
-	u64 *const stat[] = {
-		[OUTCOME_PASS] = &stat_passed, [OUTCOME_KNOWN] = &stat_known,
-		[OUTCOME_SKIP] = &stat_skipped, [OUTCOME_ERROR] = &stat_errors,
-		[OUTCOME_FAIL] = &stat_failed,
-	};
-
 		if (outcome == OUTCOME_PASS || worst != OUTCOME_PASS) {
-	stat_inc(stat[outcome]);
 			outcome = worst;
 			reason = row_reason;
 		}
 	}
 	if (d && outcome == OUTCOME_FAIL) {
-static void count_time(bool timed_out, u64 us)
-{
-	stat_add(&stat_timed_out, timed_out);
-	stat_add(&stat_total_us, us);
-	stat_log2(stat_us, us);
-	stat_peak(&stat_longest, us);
-}
-
 		outcome = OUTCOME_KNOWN;
 		reason = d->reason;
 		timed_out = false;
@@ -188,6 +189,7 @@ static void count_time(bool timed_out, u64 us)
 		reason = "listed as known defect but passed";
 	}
 	count(id, outcome);
+	count_time(timed_out, us);
 	report.current = NULL;
 	if (rows)
 		print_rows(row, rows);
@@ -206,7 +208,6 @@ const char *report_platform(void)
 	return report.env->platform;
 }
 
-	count_time(timed_out, us);
 const struct report_totals *report_totals(void)
 {
 	return &report.total;
