@@ -28,8 +28,8 @@
 #include "tests/defects.h"
 #include "tests/machine.h"
 #include "tests/report.h"
-
 #include "tests/statistics.h"
+
 #define GRACE_US	1500000
 #define ABANDONED	2		/* value of context_restore */
 
@@ -114,10 +114,10 @@ static void clean_up(struct test_ctx *t, bool abandoned)
 {
 	struct machine *m, *next;
 
-	if (abandoned) {
 	/* Some CPU may have been stopped in the middle of anything. */
 	if (abandoned || t->outcome >= OUTCOME_ERROR)
 		vm_stats_recover();
+	if (abandoned) {
 		log_abandon();
 		page_alloc_recover(&host_pages);
 		this_cpu()->current = NULL;
@@ -134,8 +134,8 @@ static void clean_up(struct test_ctx *t, bool abandoned)
 		}
 	}
 	t->machine = NULL;
-	page_free_owner(&host_pages, t->owner);
 	vm_stats_end_owner(t->owner);
+	page_free_owner(&host_pages, t->owner);
 }
 
 static u16 take_owner(void)
@@ -276,13 +276,13 @@ static void run_test(const struct test *test)
 	start = time_us();
 	runner_run(&ctx, test, env->opts.watchdog ? seconds : 0);
 	runner_report(&ctx, time_us() - start);
+	stats_poll();
 }
 
 /* Before the first stage that runs under the watchdog. */
 static void setup_runner(const struct run_env *e)
 {
 	const char *reason;
-	stats_poll();
 
 	rows = host_alloc(ALIGN_UP(sizeof(*rows) * TEST_ROWS, PAGE_SIZE) / PAGE_SIZE,
 			  PA_OWNER_CORE);
