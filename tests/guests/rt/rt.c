@@ -5,6 +5,8 @@
 
 #define COM1		0x3f8
 #define LSR_THRE	0x20
+#define PIC1_MASK	0x21
+#define PIC2_MASK	0xa1
 #define PORT_EXIT	0xf4
 #define PORT_BOCHS	0x8900	/* Bochs ends when "Shutdown" is written here */
 #define MAX_FAIL_LINES	20
@@ -28,6 +30,17 @@ void rt_putc(char c)
 		if (inb(COM1 + 5) & LSR_THRE)
 			break;
 	outb(COM1, (u8)c);
+}
+
+/* 115200 8n1, polled: without it a UART after reset may cut bytes to 5 bits. */
+static void uart_init(void)
+{
+	outb(COM1 + 1, 0);
+	outb(COM1 + 3, 0x83);
+	outb(COM1, 1);
+	outb(COM1 + 1, 0);
+	outb(COM1 + 3, 0x03);
+	outb(COM1 + 4, 0x03);
 }
 
 struct out {
@@ -282,6 +295,10 @@ void rt_main(void)
 {
 	const struct mb_info *mb = (const void *)(ulong)rt_boot_info;
 
+	uart_init();
+	/* On a bare machine firmware's timer would come when IF is set. */
+	outb(PIC1_MASK, 0xff);
+	outb(PIC2_MASK, 0xff);
 	rt.cmdline = "";
 	if (rt_boot_magic == MB_BOOT_MAGIC) {
 		if (mb->flags & 1)

@@ -32,7 +32,7 @@
 	movl	$1, %eax
 	cpuid
 	movl	%cr0, %eax
-	andl	$~0x0c, %eax		/* EM, TS */
+	andl	$~0x6000000c, %eax	/* CD and NW of a reset, EM, TS */
 	orl	$0x22, %eax		/* NE, MP */
 	movl	%eax, %cr0
 	fninit
