@@ -2,3 +2,4 @@
 obj-y += tests/report.o tests/runner.o tests/test.o tests/machine.o tests/parallel.o
 obj-y += tests/statistics.o tests/guest_vm.o tests/modules.o tests/bench.o
 pure-y += tests/defects.o
+obj-y += tests/monitor_stage.o tests/monitor_show.o

@@ -4,7 +4,8 @@
  * content, run to its end and reported as guest.<name>.  A module that another
  * one names as its initrd is no guest itself.
  */
-#include "boot/stage.h"
+#include "tests/modules.h"
+
 #include "core/lib/log.h"
 #include "core/lib/printf.h"
 #include "core/lib/string.h"
@@ -12,6 +13,7 @@
 #include "core/vm/virt_ops.h"
 #include "core/x86/time.h"
 #include "tests/guest_vm.h"
+#include "tests/monitor_stage.h"
 #include "tests/report.h"
 #include "tests/runner.h"
 
@@ -96,11 +98,18 @@ static bool chosen(const struct module_guest *g)
 	return !env->opts.guests.count || name_list_match(&env->opts.guests, g->opts.name);
 }
 
-static void plan_guests(const struct run_env *e)
+void modules_scan(const struct run_env *e)
 {
+	if (env)
+		return;
 	env = e;
 	for (u32 i = 0; i < e->info.n_modules; i++)
 		add_module(&e->info.modules[i], i);
+}
+
+static void plan_guests(const struct run_env *e)
+{
+	modules_scan(e);
 	for (u32 i = 0; i < n_guests; i++)
 		if (chosen(&guest[i]))
 			report_declare(guest[i].id);
@@ -165,28 +174,50 @@ static void run_guest(struct test_ctx *t)
 	judge(t, g, vm->m.v);
 }
 
-static void run_guests(const struct run_env *e)
+static void run_module(const struct module_guest *g)
 {
 	static struct test_ctx ctx;
+	u64 seconds = g->opts.timeout ? g->opts.timeout : DEFAULT_TIMEOUT;
+	u64 start = time_us();
+	char text[160];
 
+	report_start(g->id);
+	if (!virt || g->refused) {
+		nb_snprintf(text, sizeof(text), "%s%s", virt ? "refused: " : "",
+			    virt ? g->refused : "needs SVM or VMX");
+		report_result(g->id, NULL, virt ? OUTCOME_FAIL : OUTCOME_SKIP, text, false, 0,
+			      NULL, 0);
+		return;
+	}
+	runner_run(&ctx, &g->test, seconds);
+	runner_report(&ctx, time_us() - start);
+}
+
+const char *modules_guest(size_t i, const char **refused)
+{
+	for (u32 k = 0; k < n_guests; k++) {
+		if (is_initrd(guest[k].opts.name) || i--)
+			continue;
+		*refused = guest[k].refused;
+		return guest[k].opts.name;
+	}
+	return NULL;
+}
+
+void modules_run(const char *glob)
+{
+	for (u32 i = 0; i < n_guests; i++)
+		if (!is_initrd(guest[i].opts.name) && glob_match(glob, guest[i].opts.name))
+			run_module(&guest[i]);
+}
+
+static void run_guests(const struct run_env *e)
+{
 	for (u32 i = 0; i < n_guests; i++) {
-		struct module_guest *g = &guest[i];
-		u64 seconds = g->opts.timeout ? g->opts.timeout : DEFAULT_TIMEOUT;
-		u64 start = time_us();
-		char text[160];
-
-		if (!chosen(g))
+		if (!chosen(&guest[i]))
 			continue;
-		report_start(g->id);
-		if (!virt || g->refused) {
-			nb_snprintf(text, sizeof(text), "%s%s", virt ? "refused: " : "",
-				    virt ? g->refused : "needs SVM or VMX");
-			report_result(g->id, NULL, virt ? OUTCOME_FAIL : OUTCOME_SKIP, text, false,
-				      0, NULL, 0);
-			continue;
-		}
-		runner_run(&ctx, &g->test, seconds);
-		runner_report(&ctx, time_us() - start);
+		monitor_poll();
+		run_module(&guest[i]);
 	}
 }
 

@@ -25,6 +25,7 @@ STAT_PEAK(stat_longest, "/tests", "longest", "us", "time of the longest test");
 static struct {
 	const struct run_env *env;
 	struct report_totals total;
+	struct report_totals *side;	/* a report of the monitor is under way */
 	const char *id[REPORT_MAX];
 	const char *failed[REPORT_FAILED];
 	u32 n_failed;
@@ -61,10 +62,26 @@ void report_incomplete(const char *fmt, ...)
 	machine_line("info incomplete %s", text);
 }
 
+/* In front of KTAP and machine lines: those of the monitor are not the run's. */
+static const char *ktap_lead(void)
+{
+	return report.side ? "# " : "";
+}
+
+static const char *machine_lead(void)
+{
+	return report.side ? "monitor " : "";
+}
+
+static struct report_totals *totals(void)
+{
+	return report.side ? report.side : &report.total;
+}
+
 void report_start(const char *id)
 {
 	report.current = id;
-	machine_line("start %s", id);
+	machine_line("%sstart %s", machine_lead(), id);
 }
 
 /* A quoted value: '"' and '\' escaped, control bytes as \xNN. */
@@ -93,15 +110,15 @@ static void print_ktap(const char *indent, u32 number, const char *id, u8 outcom
 	bool plain = outcome == OUTCOME_PASS || (outcome == OUTCOME_FAIL && !timed_out);
 
 	if (outcome == OUTCOME_FAIL && reason[0] && !timed_out)
-		ktap_line("%s# %s: %s", indent, id, reason);
-	ktap_line("%s%s %u %s%s%s", indent, ok, number, id,
+		ktap_line("%s%s# %s: %s", ktap_lead(), indent, id, reason);
+	ktap_line("%s%s%s %u %s%s%s", ktap_lead(), indent, ok, number, id,
 		  timed_out ? " # TIMEOUT " : directive[outcome], plain ? "" : reason);
 }
 
 static void print_rows(const struct test_row *row, u32 rows)
 {
-	ktap_line("  KTAP version 1");
-	ktap_line("  1..%u", rows);
+	ktap_line("%s  KTAP version 1", ktap_lead());
+	ktap_line("%s  1..%u", ktap_lead(), rows);
 	for (u32 i = 0; i < rows; i++)
 		print_ktap("  ", i + 1, row[i].name, row[i].outcome, row[i].reason, false);
 }
@@ -135,7 +152,7 @@ static u8 judge_rows(const char *id, struct test_row *row, u32 rows, const char 
 
 static void count(const char *id, u8 outcome)
 {
-	struct report_totals *n = &report.total;
+	struct report_totals *n = totals();
 	u32 *const counter[] = {
 		[OUTCOME_PASS] = &n->passed, [OUTCOME_KNOWN] = &n->known,
 		[OUTCOME_SKIP] = &n->skipped, [OUTCOME_ERROR] = &n->errors,
@@ -151,7 +168,7 @@ static void count(const char *id, u8 outcome)
 	(*counter[outcome])++;
 	stat_inc(stat[outcome]);
 	n->reported++;
-	if (outcome >= OUTCOME_ERROR && report.n_failed < REPORT_FAILED)
+	if (!report.side && outcome >= OUTCOME_ERROR && report.n_failed < REPORT_FAILED)
 		report.failed[report.n_failed++] = id;
 }
 
@@ -193,8 +210,9 @@ void report_result(const char *id, const char *ref, u8 outcome, const char *reas
 	report.current = NULL;
 	if (rows)
 		print_rows(row, rows);
-	print_ktap("", report.total.reported, id, outcome, reason, timed_out);
-	str_append(line, sizeof(line), &len, "test %s %s", id, outcome_name(outcome));
+	print_ktap("", totals()->reported, id, outcome, reason, timed_out);
+	str_append(line, sizeof(line), &len, "%stest %s %s", machine_lead(), id,
+		   outcome_name(outcome));
 	if (reason[0])
 		append_quoted(line, sizeof(line) - 32, &len, "reason", reason);
 	if (ref)
@@ -214,10 +232,8 @@ const struct report_totals *report_totals(void)
 }
 
 /* Nothing run is not a pass, and a machine where nothing could be tested neither. */
-const char *report_verdict(void)
+static const char *verdict_of(const struct report_totals *n)
 {
-	const struct report_totals *n = &report.total;
-
 	if (n->failed || n->errors)
 		return n->reported < n->declared || n->incomplete ? "incomplete" : "fail";
 	if (n->incomplete || n->reported != n->declared || !(n->passed + n->known))
@@ -225,7 +241,40 @@ const char *report_verdict(void)
 	return "pass";
 }
 
-static void print_end(void)
+const char *report_verdict(void)
+{
+	return verdict_of(&report.total);
+}
+
+static void print_totals(const struct report_totals *n)
+{
+	ktap_line("# Totals: pass:%u fail:%u xfail:%u skip:%u error:%u", n->passed, n->failed,
+		  n->known, n->skipped, n->errors);
+	machine_line("%send verdict=%s passed=%u failed=%u skipped=%u errors=%u known=%u",
+		     machine_lead(), verdict_of(n), n->passed, n->failed, n->skipped, n->errors,
+		     n->known);
+}
+
+void report_side_begin(struct report_totals *t, u32 declared)
+{
+	*t = (struct report_totals){ .declared = declared };
+	report.side = t;
+	ktap_line("# 1..%u", declared);
+	machine_line("monitor plan %u", declared);
+}
+
+void report_side_end(void)
+{
+	print_totals(report.side);
+	report.side = NULL;
+}
+
+bool report_ended(void)
+{
+	return report.ended;
+}
+
+void report_end(void)
 {
 	const struct report_totals *n = &report.total;
 	struct screen_counts c = { n->passed, n->failed, n->skipped, n->errors, n->known };
@@ -233,10 +282,7 @@ static void print_end(void)
 	if (report.ended)
 		return;
 	report.ended = true;
-	ktap_line("# Totals: pass:%u fail:%u xfail:%u skip:%u error:%u", n->passed, n->failed,
-		  n->known, n->skipped, n->errors);
-	machine_line("end verdict=%s passed=%u failed=%u skipped=%u errors=%u known=%u",
-		     report_verdict(), n->passed, n->failed, n->skipped, n->errors, n->known);
+	print_totals(n);
 	screen_summary((struct screen *)&report.env->screen, report_verdict(), &c,
 		       report.failed, report.n_failed);
 }
@@ -250,8 +296,9 @@ static void end_in_panic(const char *reason)
 		nb_snprintf(text, sizeof(text), "panic: %s", reason);
 		report_result(report.current, NULL, OUTCOME_ERROR, text, false, 0, NULL, 0);
 	}
+	report.side = NULL;
 	report.total.incomplete = true;
-	print_end();
+	report_end();
 	uart_drain((struct uart *)&report.env->uart);
 	if (report.env->opts.on_end == ON_END_REBOOT)
 		power_reboot();
@@ -276,7 +323,7 @@ static void print_plan(const struct run_env *env)
 
 static void end_stage(const struct run_env *env)
 {
-	print_end();
+	report_end();
 }
 
 #define ALL_MODES (BIT(RUN_ALL) | BIT(RUN_TESTS) | BIT(RUN_GUESTS) | BIT(RUN_BENCH) | \

@@ -40,4 +40,15 @@ const struct report_totals *report_totals(void);
 /* "pass", "fail" or "incomplete" */
 const char *report_verdict(void);
 
+/*
+ * Between these two, results belong to a report of the monitor: same lines,
+ * marked as its own, counted in *t.  The run's plan and verdict do not change.
+ */
+void report_side_begin(struct report_totals *t, u32 declared);
+void report_side_end(void);
+
+/* The end line, once; what has not been reported by now is missing. */
+void report_end(void);
+bool report_ended(void);
+
 #endif

@@ -27,6 +27,7 @@
 #include "core/x86/time.h"
 #include "tests/defects.h"
 #include "tests/machine.h"
+#include "tests/monitor_stage.h"
 #include "tests/report.h"
 #include "tests/statistics.h"
 
@@ -256,7 +257,12 @@ static void plan_tests(const struct run_env *e)
 		report_incomplete("no usable virtualization: %s", virt_why);
 }
 
-static void run_test(const struct test *test)
+const struct test *runner_test(size_t i)
+{
+	return __start_nb_tests + i < __stop_nb_tests ? &__start_nb_tests[i] : NULL;
+}
+
+void runner_test_run(const struct test *test)
 {
 	static struct test_ctx ctx;
 	const struct defect *d = defect_find(env->platform, test->id, NULL);
@@ -295,9 +301,12 @@ static void setup_runner(const struct run_env *e)
 
 static void run_tests(const struct run_env *e)
 {
-	for (const struct test *t = __start_nb_tests; t < __stop_nb_tests; t++)
-		if (selected(t))
-			run_test(t);
+	for (const struct test *t = __start_nb_tests; t < __stop_nb_tests; t++) {
+		if (!selected(t))
+			continue;
+		monitor_poll();
+		runner_test_run(t);
+	}
 }
 
 STAGE(runner, .name = "runner", .order = STAGE_RUNNER, .modes = ~0u, .plan = plan_runner,

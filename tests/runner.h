@@ -14,6 +14,11 @@
  */
 void runner_run(struct test_ctx *t, const struct test *test, u64 seconds);
 
+/* Test number i of the image, whether selected or not; NULL behind the last. */
+const struct test *runner_test(size_t i);
+/* Runs and reports it. */
+void runner_test_run(const struct test *test);
+
 /* Reports what runner_run left in t. */
 void runner_report(struct test_ctx *t, u64 us);
 

@@ -327,7 +327,7 @@ bool shell_exec(struct shell *sh, const char *line)
 		trimmed[n - 1] = '\0';
 	fits = split(sh, trimmed);
 	sh->err = 0;
-	sh->one_path = false;
+	sh->one_path = sh->args == 2;
 	sh->leave = sh->answered = false;
 	if (!sh->args)
 		return false;

@@ -49,7 +49,7 @@ struct shell {
 	u32 args;
 	int err;			/* first one of this command */
 	char why[MON_PATH_MAX + 80];
-	bool one_path;			/* the path need not be named again */
+	bool one_path;			/* one argument: the answer need not name it again */
 	bool leave, answered;
 };
 

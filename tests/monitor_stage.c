@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The monitor (core/mon/monitor.h) on this machine: what its commands reach,
+ * and when it opens.
+ */
+#include "tests/monitor_stage.h"
+
+#include "core/lib/log.h"
+#include "core/lib/printf.h"
+#include "core/lib/string.h"
+#include "core/mon/monitor.h"
+#include "core/x86/insn.h"
+#include "core/x86/lapic_hw.h"
+#include "core/x86/power.h"
+#include "core/x86/time.h"
+#include "stats/stat.h"
+#include "stats/statsfs_path.h"
+#include "tests/modules.h"
+#include "tests/monitor_show.h"
+#include "tests/report.h"
+#include "tests/runner.h"
+#include "tests/statistics.h"
+
+/*
+ * Between two looks at the UART: its 16 bytes take 1.4 ms at 115200 baud, and
+ * its interrupt is not used.
+ */
+#define POLL_US		1000
+/* A key opened the monitor in a run, but nobody types: an unattended run goes on. */
+#define GIVE_UP_US	60000000
+
+static const struct run_env *run;
+static struct monitor mon;
+static struct monitor_env mon_env;
+static u64 opened_us;
+
+static int tree_stat(void *ctx, const char *path, u32 *mode)
+{
+	struct stats_fs_node n;
+	int err = stats_fs_lookup(stat_fs, path, &n);
+
+	if (err)
+		return -ENOENT;
+	*mode = stats_fs_node_mode(&n);
+	stats_fs_node_put(&n);
+	return 0;
+}
+
+static int tree_entry(void *ctx, const char *path, u32 index, struct mon_entry *e)
+{
+	struct stats_fs_entry entry;
+	struct stats_fs_node n;
+	int err = stats_fs_lookup(stat_fs, path, &n);
+
+	if (err)
+		return -ENOENT;
+	err = stats_fs_node_entry(&n, index, &entry);
+	stats_fs_node_put(&n);
+	if (err)
+		return -ENOENT;
+	str_copy(e->name, entry.name, sizeof(e->name));
+	e->mode = entry.mode;
+	return 0;
+}
+
+static int tree_read(void *ctx, const char *path, char *buf, size_t size)
+{
+	int n = stats_fs_read_path(stat_fs, path, buf, size);
+
+	if (n > 0 && buf[n - 1] == '\n')
+		buf[n - 1] = '\0';
+	return MIN(n, 0);
+}
+
+static int tree_clear(void *ctx, const char *path)
+{
+	return stats_fs_write_path(stat_fs, path, 0);
+}
+
+static const struct mon_tree tree = { .stat = tree_stat, .entry = tree_entry,
+				      .read = tree_read, .clear = tree_clear };
+
+/* Lines of commands: text as it is, nothing that a program would take for a result. */
+static void print(void *ctx, const char *text)
+{
+	ktap_line("%s", text);
+}
+
+static void answer(void *ctx, const char *text)
+{
+	machine_line("monitor %s", text);
+}
+
+static bool test_item(void *ctx, size_t i, struct mon_item *item)
+{
+	const struct test *t = runner_test(i);
+
+	if (!t)
+		return false;
+	item->name = t->id;
+	item->note = t->ref;
+	return true;
+}
+
+static bool guest_item(void *ctx, size_t i, struct mon_item *item)
+{
+	item->name = modules_guest(i, &item->note);
+	return item->name;
+}
+
+/* How many items of that kind a report on the pattern will have. */
+static u32 matches(bool (*item)(void *ctx, size_t i, struct mon_item *it), const char *glob)
+{
+	struct mon_item it;
+	u32 n = 0;
+
+	for (size_t i = 0; item(NULL, i, &it); i++)
+		n += glob_match(glob, it.name);
+	return n;
+}
+
+static int run_tests(void *ctx, const char *glob)
+{
+	struct report_totals totals;
+	const struct test *t;
+
+	report_side_begin(&totals, matches(test_item, glob));
+	for (size_t i = 0; (t = runner_test(i)); i++)
+		if (glob_match(glob, t->id))
+			runner_test_run(t);
+	report_side_end();
+	return 0;
+}
+
+static int run_guests(void *ctx, const char *glob)
+{
+	struct report_totals totals;
+
+	report_side_begin(&totals, matches(guest_item, glob));
+	modules_run(glob);
+	report_side_end();
+	return 0;
+}
+
+static int dump(void *ctx)
+{
+	stats_dump();
+	return 0;
+}
+
+static void show(void *ctx, enum mon_show what)
+{
+	monitor_show(run, what);
+}
+
+/* The run ends here: what has not run is missing in it. */
+static void power(void *ctx, enum mon_power what)
+{
+	if (!report_ended()) {
+		stats_dump();
+		report_end();
+	}
+	uart_drain((struct uart *)&run->uart);
+	if (what == MON_REBOOT)
+		power_reboot();
+	power_off();
+}
+
+static int wait_byte(void *ctx)
+{
+	int c = uart_getc((struct uart *)&run->uart);
+
+	if (c >= 0)
+		return c;
+	stats_poll();
+	if (!lapic_timer_khz()) {
+		udelay(POLL_US);
+		return -EAGAIN;
+	}
+	/* STI holds interrupts off for one more instruction: none is lost before HLT. */
+	cli();
+	lapic_timer_oneshot(POLL_US);
+	sti();
+	hlt();
+	return -EAGAIN;
+}
+
+static bool nobody_there(void *ctx)
+{
+	return mon_env.go_on && !report_ended() && run->opts.mode != RUN_MONITOR &&
+	       time_us() - opened_us > GIVE_UP_US;
+}
+
+static const struct monitor_input input = { .getc = wait_byte, .give_up = nobody_there };
+
+/* go_on: what "continue" goes on with, or NULL. */
+static void enter(const char *go_on)
+{
+	if (!run->uart.present) {
+		log_printf(LOG_WARN, "no serial port: no monitor");
+		return;
+	}
+	mon_env.tree = stat_fs ? &tree : NULL;
+	mon_env.go_on = go_on;
+	opened_us = time_us();
+	log_printf(LOG_INFO, "monitor: \"help\" lists the commands");
+	monitor_run(&mon);
+	lapic_timer_stop();
+}
+
+void monitor_poll(void)
+{
+	if (uart_getc((struct uart *)&run->uart) >= 0)
+		enter("the next test");
+}
+
+static void plan_monitor(const struct run_env *e)
+{
+	run = e;
+	mon_env = (struct monitor_env){
+		.print = print, .answer = answer, .test = test_item, .guest = guest_item,
+		.run_tests = run_tests, .run_guests = run_guests, .dump_stats = dump,
+		.show = show, .power = power,
+	};
+	monitor_init(&mon, &mon_env, &input);
+	modules_scan(e);
+}
+
+static void run_monitor(const struct run_env *e)
+{
+	if (e->opts.mode == RUN_MONITOR)
+		enter("the end of the run");
+}
+
+static void run_monitor_end(const struct run_env *e)
+{
+	if (e->opts.on_end == ON_END_MONITOR)
+		enter(NULL);
+}
+
+STAGE(monitor, .name = "monitor", .order = STAGE_MONITOR, .modes = ~0u, .plan = plan_monitor,
+      .run = run_monitor);
+STAGE(monitor_end, .name = "monitor at the end", .order = STAGE_MONITOR_END, .modes = ~0u,
+      .run = run_monitor_end);
