@@ -3,15 +3,19 @@
 # report writers) is also built with sanitizers, for unit tests and fuzzing.
 
 TOOL_PURE := text serial_parse model verdict report_text report_json report_junit report_html \
-	report_css
+	report_css report_hist stats_model stats_reader stats_set stats_show stats_json stats_csv \
+	stats_prom stats_top stats_files
 TOOL_MAIN := files launch progress capture machines qemu bochs media outdir line args \
-	cmd_run cmd_attach cmd_report main
+	stats_live stats_mount stats_screen cmd_run cmd_attach cmd_report cmd_stats main
 # Pure parts of files that also do input and output are tested with these.
 TOOL_TESTED := files launch progress media args line
 
 TOOL_SRCS := $(TOOL_PURE:%=tools/nestbed/%) $(TOOL_MAIN:%=tools/nestbed/%) core/lib/crc32
 TOOL_OBJS := $(TOOL_SRCS:%=$(O)/tools/%.o)
 TOOL_LIB := $(TOOL_PURE:%=tools/nestbed/%.o) $(TOOL_TESTED:%=tools/nestbed/%.o)
+# The file system and the screen; looked up only where they are used.
+TOOL_UI_CFLAGS = $(shell pkg-config --cflags fuse3)
+TOOL_UI_LIBS = $(shell pkg-config --libs fuse3 ncursesw)
 TOOL_CFLAGS = -std=gnu11 -O2 -g $(WARN) -I. -D_GNU_SOURCE
 
 $(O)/tools/%.o: %.c Makefile tools/dir.mk
@@ -19,10 +23,12 @@ $(O)/tools/%.o: %.c Makefile tools/dir.mk
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(TOOL_CFLAGS) -MMD -MP -c $< -o $@
 
+$(O)/tools/tools/nestbed/stats_mount.o: TOOL_CFLAGS += $(TOOL_UI_CFLAGS)
+
 # It makes ISOs of its own: the script lies beside it.
 $(O)/nestbed: $(TOOL_OBJS) $(O)/mkiso.sh
 	$(call say,TOOLLD,$@)
-	$(Q)$(HOSTCC) $(TOOL_OBJS) -lcjson -lm -o $@
+	$(Q)$(HOSTCC) $(TOOL_OBJS) -lcjson $(TOOL_UI_LIBS) -lpthread -lm -o $@
 
 $(O)/mkiso.sh: tools/mkiso.sh
 	@mkdir -p $(@D)

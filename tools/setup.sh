@@ -18,6 +18,10 @@ grub-efi-amd64-bin       GRUB for UEFI
 xorriso                  the ISO image
 mtools                   the EFI partition of the ISO
 libcjson-dev             JSON reports
+libncurses-dev           nestbed stats top, the live screen
+libfuse3-dev             nestbed stats mount, the file system
+fuse3                    mounting it without being root, unmounting it
+pkg-config               where these two libraries are
 libc6-dev                the host tool
 gcc-multilib             32- and 16-bit payload guests
 "

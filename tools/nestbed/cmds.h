@@ -10,6 +10,7 @@
 int cmd_run(int argc, char **argv);
 int cmd_attach(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_stats(int argc, char **argv);
 
 /* Values of options; 0, or -EINVAL after a message that names the option. */
 __must_check int arg_seconds(const char *opt, const char *text, double *out);

@@ -52,10 +52,10 @@ static int set_raw(int fd, const char *target, u64 speed)
 	return 0;
 }
 
-static int open_path(const char *target, u64 speed, bool *file)
+static int open_path(const char *target, u64 speed, int access, bool *file)
 {
 	/* Without O_NONBLOCK a TTY would wait for a carrier. */
-	int fd = open(target, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	int fd = open(target, access | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0) {
@@ -132,7 +132,7 @@ static int open_tcp(const char *target, const char *rest)
 	return fd;
 }
 
-int line_open(const char *target, u64 speed, bool *file)
+static int open_any(const char *target, u64 speed, int access, bool *file)
 {
 	*file = false;
 	if (!strcmp(target, "-")) {
@@ -143,7 +143,17 @@ int line_open(const char *target, u64 speed, bool *file)
 		return open_unix(target, target + 5);
 	if (!strncmp(target, "tcp:", 4))
 		return open_tcp(target, target + 4);
-	return open_path(target, speed, file);
+	return open_path(target, speed, access, file);
+}
+
+int line_open(const char *target, u64 speed, bool *file)
+{
+	return open_any(target, speed, O_RDONLY, file);
+}
+
+int line_open_duplex(const char *target, u64 speed, bool *file)
+{
+	return open_any(target, speed, O_RDWR, file);
 }
 
 char *line_name(const char *target)

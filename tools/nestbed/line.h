@@ -12,6 +12,9 @@
  */
 __must_check int line_open(const char *target, u64 speed, bool *file);
 
+/* As line_open, for writing too: what goes into a recorded log is an error. */
+__must_check int line_open_duplex(const char *target, u64 speed, bool *file);
+
 /* A name for the machine behind a target, for the report. */
 char *line_name(const char *target);
 

@@ -12,6 +12,7 @@ static const struct {
 	{ "run", cmd_run, "boot nestbed on an emulated machine and report" },
 	{ "attach", cmd_attach, "follow a real machine's serial line, or a log, and report" },
 	{ "report", cmd_report, "make reports again from their serial logs" },
+	{ "stats", cmd_stats, "read statistics: of a log or of a running machine" },
 };
 
 /* The table of commands, for people. */

@@ -70,6 +70,15 @@ static void add_message(struct messages *list, const char *fmt, va_list ap)
 	sb_free(&raw);
 }
 
+void messages_add(struct messages *list, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add_message(list, fmt, ap);
+	va_end(ap);
+}
+
 void model_problem(struct run_model *m, const char *fmt, ...)
 {
 	va_list ap;
@@ -104,10 +113,11 @@ static void free_named(struct named *list, size_t n)
 	free(list);
 }
 
-static void free_messages(struct messages *list)
+void messages_free(struct messages *list)
 {
 	for (size_t i = 0; i < list->n; i++)
 		free(list->text[i]);
+	*list = (struct messages){ 0 };
 }
 
 void model_free(struct run_model *m)
@@ -129,8 +139,8 @@ void model_free(struct run_model *m)
 	free(m->bench);
 	sb_free(&m->receiving.text);
 	sb_free(&m->stats.text);
-	free_messages(&m->problems);
-	free_messages(&m->notes);
+	messages_free(&m->problems);
+	messages_free(&m->notes);
 	memset(m, 0, sizeof(*m));
 }
 

@@ -68,6 +68,10 @@ struct messages {
 	size_t dropped;
 };
 
+/* Cleaned (text.h), and counted instead of kept when there are too many. */
+__printf(2, 3) void messages_add(struct messages *list, const char *fmt, ...);
+void messages_free(struct messages *list);
+
 /* A block of statistics: what is being received, or the last good one. */
 struct stats_block {
 	struct strbuf text;	/* "<path> <integer> <unit> <aggregate>" lines */

@@ -28,6 +28,8 @@ struct report {
 
 void report_json(const struct report *r, struct strbuf *out);
 void report_junit(const struct report *r, struct strbuf *out);
+/* A part of the page: plots of the last dump's histograms; nothing if there are none. */
+void report_hist(const struct run_model *m, struct strbuf *out);
 void report_html(const struct report *r, struct strbuf *out);
 void report_ktap(const struct report *r, struct strbuf *out);
 void report_stats(const struct report *r, struct strbuf *out);

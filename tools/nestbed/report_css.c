@@ -33,6 +33,7 @@ const char report_css[] =
 	".tests td.id{width:24rem}.tests td.ref{white-space:nowrap}"
 	"td.time{width:9rem;white-space:nowrap}\n"
 	".bar{display:block;height:.35rem;background:var(--bar);min-width:1px}\n"
+	".plot{display:inline-block;vertical-align:bottom}.plot rect{fill:var(--bar)}\n"
 	"details{margin:.5rem 0}summary{cursor:pointer;font-weight:600;padding:.25rem 0}\n"
 	"summary .dim{font-weight:400}\n"
 	"pre{background:var(--soft);padding:.6rem;overflow-x:auto;white-space:pre-wrap;"

@@ -329,6 +329,7 @@ void report_html(const struct report *r, struct strbuf *out)
 	add_known(out, r->m);
 	add_facts(out, r);
 	add_bench(out, r->m);
+	report_hist(r->m, out);
 	add_groups(out, r->m);
 	add_rest(out, r);
 	close_page(out);

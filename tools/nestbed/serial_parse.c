@@ -32,6 +32,8 @@ static const struct verb verbs[] = {
 	{ "stats",  "begin", SERIAL_STATS_BEGIN, FORM_FIELDS, 0 },
 	{ "stats",  "end",   SERIAL_STATS_END,   FORM_FIELDS, 0 },
 	{ "stat",   NULL,    SERIAL_STAT,        FORM_FIELDS, 2 },
+	{ "label",  NULL,    SERIAL_LABEL,       FORM_FIELDS, 1 },
+	{ "monitor", NULL,   SERIAL_MONITOR,     FORM_RAW,    1 },
 	{ "end",    NULL,    SERIAL_END,         FORM_FIELDS, 0 },
 };
 /* clang-format on */

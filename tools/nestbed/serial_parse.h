@@ -27,7 +27,9 @@ enum serial_event_type {
 	SERIAL_BENCH,
 	SERIAL_STATS_BEGIN,
 	SERIAL_STAT,
+	SERIAL_LABEL,
 	SERIAL_STATS_END,
+	SERIAL_MONITOR,		/* the answer to a command */
 	SERIAL_END,
 	SERIAL_UNKNOWN,		/* @nestbed and a verb of a later version */
 	SERIAL_BAD,		/* @nestbed and something that breaks the grammar */
