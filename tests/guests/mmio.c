@@ -91,6 +91,27 @@ static struct regs run_on(const struct form *f, const struct regs *in, u64 base,
 
 #define STATUS_FLAGS	0xcc5	/* CF PF ZF SF DF OF; AF is often undefined */
 
+/*
+ * QEMU 7.2 with several CPUs loses the flags before a misaligned locked access
+ * that exits: accel/tcg/cpu-exec.c:549 cpu_exec_step_atomic leaves out
+ * cpu_exec_exit when it is jumped back to.
+ */
+static bool locked(const char *name)
+{
+	static const char *const prefix[] = { "lock_", "xchg", "xadd32", "cmpxchg32", "cmpxchg8b",
+					      "bts32" };
+
+	for (unsigned int i = 0; i < sizeof(prefix) / sizeof(prefix[0]); i++) {
+		const char *p = prefix[i], *n = name;
+
+		while (*p && *p == *n)
+			p++, n++;
+		if (!*p)
+			return true;
+	}
+	return false;
+}
+
 static bool compare(const struct form *f, unsigned int round)
 {
 	struct regs in = { value(), value(), value(), value(), 0, 0, 2 }, a, b;
@@ -98,6 +119,8 @@ static bool compare(const struct form *f, unsigned int round)
 	/* Around the page border, every alignment. */
 	u64 off = AT + 0x10 + round % 24, off2 = AT + 0x30 + round % 7;
 
+	if (rt.tcg && locked(f->name))
+		off &= ~7ull;
 	in.cx &= 7;		/* a count for REP and shifts */
 	in.flags |= rt_random() & 0x8d5;
 	set_bytes((u64 *)(ram + AT), seed);

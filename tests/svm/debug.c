@@ -24,7 +24,8 @@ static const struct db_row db_rows[] = {
 	{ "read/write breakpoint, read", 1 | 3 << 16, WATCH, 1, 7,
 	  CODE(ARM, 0x8a, 0x04, 0x25, 0x00, 0x01, 0x03, 0x00, 0x90) },
 	/* a fault: RIP is at the instruction */
-	{ "instruction breakpoint", 1, G_CODE + ARM_LEN + 2, 1, 2, CODE(ARM, 0x90, 0x90, 0x90, 0x90) },
+	{ "instruction breakpoint", 1, G_CODE + ARM_LEN + 2, 1, 2,
+	  CODE(ARM, 0x90, 0x90, 0x90, 0x90) },
 	/* MOV from DR0 with DR7.GD */
 	{ "general detect", DR7_GD, 0, DR6_BD, 1, CODE(ARM, 0x90, 0x0f, 0x21, 0xc0) },
 };

@@ -246,7 +246,8 @@ static void test_guard(void **state)
 {
 	a.exc_guard = BIT(VEC_AC) | BIT(VEC_DB);
 	svm_apply_intercepts(&a);
-	assert_int_equal(vmcb_get_intercept_exceptions(&c), BIT(VEC_MC) | BIT(VEC_AC) | BIT(VEC_DB));
+	assert_int_equal(vmcb_get_intercept_exceptions(&c),
+			 BIT(VEC_MC) | BIT(VEC_AC) | BIT(VEC_DB));
 	v.exit = (struct vm_exit){ .reason = EXIT_EXCEPTION, .exc = { .type = EVENT_EXCEPTION,
 				   .vector = VEC_AC, .has_error = true } };
 	assert_true(svm_inject_guarded(&v));
