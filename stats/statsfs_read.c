@@ -160,33 +160,29 @@ static void fold_one(struct fold *f, enum stats_fs_aggr kind, bool sign, u64 v)
 	}
 }
 
-/* A plain u64 without copies or baseline: nearly all there are. */
-static bool plain(const struct stats_fs_group *g, const struct stats_fs_value *val)
-{
-	return g->slots == 1 && !val->type->get && val->type->size == 8 && !val->hist;
-}
-
 static void fold_group(struct fold *f, struct stats_fs_group *g,
 		       const struct stats_fs_value *val, const u8 *base, u64 *bucket)
 {
-	u64 v;
-
 	f->members++;
-	if (val->hist) {
+	if (val->hist)
 		fold_hist(f, g, val, base, bucket);
-		return;
-	}
-	if (likely(plain(g, val) && !SFS_LOAD(g->baseline)))
-		v = __atomic_load_n((const u64 *)(base + val->offset), __ATOMIC_RELAXED);
 	else
-		v = read_number(g, val, base, 0);
-	fold_one(f, val->aggr_kind, val->type->sign, v);
+		fold_one(f, val->aggr_kind, val->type->sign, read_number(g, val, base, 0));
+}
+
+/* A sum of plain u64: nearly all there are. */
+static bool plain_sum(const struct stats_fs_value *val)
+{
+	return val->aggr_kind == STATS_FS_SUM && !val->type->get && val->type->size == 8 &&
+	       !val->hist;
 }
 
 static void read_aggregate(struct stats_fs_source *top, const struct stats_fs_group *like,
 			   const struct stats_fs_value *val, struct fold *f, u64 *bucket)
 {
 	const struct stats_fs_value *array = like->array;
+	bool plain = plain_sum(val);
+	u64 offset = val->offset, sum = 0, n = 0;
 
 	for (struct stats_fs_source *s = top; s; s = stats_fs_next(top, s)) {
 		for (struct stats_fs_group *g = SFS_LOAD(s->groups); g; g = SFS_LOAD(g->next)) {
@@ -195,10 +191,19 @@ static void read_aggregate(struct stats_fs_source *top, const struct stats_fs_gr
 			if (g->array != array)
 				continue;
 			base = SFS_LOAD(g->base);
-			if (base)
+			if (!base)
+				continue;
+			if (likely(plain && g->slots == 1 && !SFS_LOAD(g->baseline))) {
+				sum += __atomic_load_n((const u64 *)(base + offset),
+						       __ATOMIC_RELAXED);
+				n++;
+			} else {
 				fold_group(f, g, val, base, bucket);
+			}
 		}
 	}
+	f->acc += sum;
+	f->members += n;
 	if (val->aggr_kind == STATS_FS_AVG && f->members)
 		f->acc = val->type->sign ? (u64)((s64)f->acc / (s64)f->members) :
 					   f->acc / f->members;

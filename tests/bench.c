@@ -8,12 +8,14 @@
  */
 #include "boot/stage.h"
 #include "core/lib/log.h"
+#include "core/lib/printf.h"
 #include "core/lib/string.h"
 #include "core/mm/host.h"
 #include "core/x86/insn.h"
 #include "core/x86/percpu.h"
 #include "core/x86/smp.h"
 #include "core/x86/time.h"
+#include "stats/stat.h"
 #include "svm/insn.h"
 #include "svm/ops.h"
 #include "tests/machine.h"
@@ -54,6 +56,7 @@ struct bench {
 	const struct guest_code *amd, *intel;
 	u64 handle;		/* BIT(EXIT_...) that core handles */
 	bool lazy;		/* 4K pages, mapped at first use */
+	bool untimed;		/* without the statistics of cycles */
 };
 
 static const struct run_env *env;
@@ -93,6 +96,8 @@ static void bench_guest(struct test_ctx *t)
 	const struct bench *b = t->test->arg;
 	const struct guest_code *code = virt->vendor == VIRT_VMX ? b->intel : b->amd;
 	struct machine *m = machine_new(t, MODE_LONG64, code);
+	bool was = vcpu_stats_timed;
+	enum exit_reason reason;
 
 	if (b->lazy) {
 		m->vm.lazy = true;
@@ -100,7 +105,10 @@ static void bench_guest(struct test_ctx *t)
 		REQUIRE(t, !pt_unmap(&m->vm.npt, SIZE_2M, G_RAM_SIZE - SIZE_2M));
 		virt->flush(m->v);
 	}
-	REQUIRE_EQ(t, machine_run_handling(m, b->handle), EXIT_HLT);
+	vcpu_stats_timed = was && !b->untimed;
+	reason = machine_run_handling(m, b->handle);
+	vcpu_stats_timed = was;
+	REQUIRE_EQ(t, reason, EXIT_HLT);
 	print(t, (u64 *)machine_ptr(m, G_DATA, ROUNDS * 8) + WARM_UP, SAMPLES, unit());
 	if (b->lazy)
 		EXPECT_EQ(t, m->vm.npt_fills, ROUNDS);
@@ -162,6 +170,86 @@ static void bench_boot(struct test_ctx *t)
 	print(t, &us, 1, "us");
 }
 
+/* Counting an exit, as the run loop does; without the two RDTSCs around it. */
+static void bench_stat_bump(struct test_ctx *t)
+{
+	struct vcpu_stats *s = host_alloc(1, t->owner);
+	u64 v[SAMPLES], empty, start;
+	u16 reason = EXIT_CPUID;
+
+	STATIC_ASSERT(sizeof(*s) <= PAGE_SIZE, "one page is enough");
+	REQUIRE(t, s);
+	for (u32 i = 0; i < SAMPLES; i++) {
+		start = rdtsc();
+		empty = rdtsc() - start;
+		__asm__ volatile("" : "+r"(reason));
+		start = rdtsc();
+		s->exits[reason]++;
+		v[i] = rdtsc() - start;
+		v[i] -= MIN(v[i], empty);
+	}
+	EXPECT_EQ(t, s->exits[EXIT_CPUID], SAMPLES);
+	print(t, v, SAMPLES, unit());
+}
+
+#define AGG_SOURCES	1000
+#define AGG_VALUES	100
+
+static char agg_name[AGG_VALUES][4];
+static struct stats_fs_value agg[AGG_VALUES + 1];
+
+static void make_values(void)
+{
+	for (u32 i = 0; i < AGG_VALUES; i++) {
+		nb_snprintf(agg_name[i], sizeof(agg_name[i]), "v%u", i);
+		agg[i] = (struct stats_fs_value){
+			.name = agg_name[i], .offset = i * 8, .type = &stats_fs_type_u64,
+			.aggr_kind = STATS_FS_SUM, .value_flag = STATS_FS_COUNTER,
+		};
+	}
+}
+
+static struct stats_fs_source *agg_source(struct test_ctx *t, struct stats_fs_source *parent,
+					  const char *name, u32 n, void *base)
+{
+	struct stats_fs_source *s;
+
+	REQUIRE_EQ(t, stats_fs_source_create(stat_fs, &s, 0, "%s%u", name, n), 0);
+	REQUIRE_EQ(t, stats_fs_source_add_values(s, agg, base, 0), 0);
+	if (parent) {
+		REQUIRE_EQ(t, stats_fs_source_add_subordinate(parent, s), 0);
+		stats_fs_source_put(s);
+	}
+	return s;
+}
+
+/* One aggregate over AGG_SOURCES sources of AGG_VALUES values. */
+static void bench_read_aggregate(struct test_ctx *t)
+{
+	u64 bytes = AGG_SOURCES * AGG_VALUES * 8, sum, v[SAMPLES];
+	u64 *data = host_alloc(ALIGN_UP(bytes, PAGE_SIZE) / PAGE_SIZE, t->owner);
+	struct stats_fs_source *top;
+
+	if (!stat_fs)
+		SKIP(t, "stats=off");
+	REQUIRE(t, data);
+	make_values();
+	top = agg_source(t, NULL, "aggregate", 0, NULL);
+	for (u32 i = 0; i < AGG_SOURCES; i++) {
+		data[i * AGG_VALUES + 50] = i;
+		agg_source(t, top, "s", i, data + i * AGG_VALUES);
+	}
+	for (u32 i = 0; i < SAMPLES; i++) {
+		u64 start = rdtsc();
+
+		REQUIRE_EQ(t, stats_fs_source_get_value(top, &agg[50], &sum), 0);
+		v[i] = rdtsc() - start;
+		REQUIRE_EQ(t, sum, AGG_SOURCES * (AGG_SOURCES - 1) / 2);
+	}
+	stats_fs_source_put(top);
+	print(t, v, SAMPLES, unit());
+}
+
 #define GUEST_BENCH(sym, id_, amd_, intel_, handle_, lazy_)			\
 	{ .test = { .id = "bench." id_, .fn = bench_guest, .arg = &benches[sym],	\
 		    .needs = NEED_VIRT }, .amd = amd_, .intel = intel_,		\
@@ -179,6 +267,11 @@ static const struct bench benches[] = {
 	GUEST_BENCH(6, "l1_io",     &b_io,      &b_io,     BIT(EXIT_IO),	false),
 	GUEST_BENCH(7, "l1_msr",    &b_msr,     &b_msr,    BIT(EXIT_MSR),	false),
 	GUEST_BENCH(8, "npt_fill",  &b_npt,     &b_npt,    BIT(EXIT_NPF),	true),
+	{ .test = { .id = "bench.l1_cpuid_nostats", .fn = bench_guest, .arg = &benches[9],
+		    .needs = NEED_VIRT }, .amd = &b_cpuid, .intel = &b_cpuid,
+	  .handle = BIT(EXIT_CPUID), .untimed = true },
+	HOST_BENCH("stat_bump", bench_stat_bump, NEED_NONE),
+	HOST_BENCH("stat_read_aggregate", bench_read_aggregate, NEED_NONE),
 };
 /* clang-format on */
 
