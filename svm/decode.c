@@ -78,8 +78,7 @@ void svm_decode_operands(struct vcpu *v)
 	else if (svm.quirks.int_idt_stale && x->idt.type != EVENT_NONE &&
 		 !((struct svm_vcpu *)v->arch)->injected)
 		drop_stale(v);
-	if (x->reason != EXIT_CR && x->reason != EXIT_DR && x->reason != EXIT_IO &&
-	    x->reason != EXIT_SWINT && x->reason != EXIT_INVLPG && x->reason != EXIT_WBINVD)
+	if (!svm_exit_has_operands(x->reason))
 		return;
 	if (svm_fetch_insn(v, &i))
 		return;

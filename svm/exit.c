@@ -17,11 +17,12 @@ const struct svm_exit_row svm_exit_rows[SVM_EXIT_ROWS] = {
 	[0x41 ... 0x5f] = { EXIT_EXCEPTION, KIND_EXCP, 0, 0 },
 };
 
+/* What the decoders work on. */
 struct source {
 	const struct vmcb *c;
 	u64 rcx;
-	u32 have;
-	u8 arg;
+	u32 have;		/* SVM_DECODE_ */
+	u8 arg;			/* of the row */
 };
 
 /* APM2 15.8.1: EXITINFO1 63 tells MOV from CLTS, LMSW, SMSW; 3:0 the GPR. */
@@ -38,6 +39,7 @@ static bool decode_cr(const struct source *s, struct vm_exit *x)
 	return !(s->have & SVM_DECODE_ASSISTS) || !(info & BIT(63));
 }
 
+/* APM2 15.8.1: the GPR number in EXITINFO1 3:0. */
 static bool decode_dr(const struct source *s, struct vm_exit *x)
 {
 	x->insn_len = svm_nrip_len(s->c, s->have);
@@ -91,6 +93,7 @@ static bool decode_ioio(const struct source *s, struct vm_exit *x)
 	return x->io.string && (!x->io.addr_size || (!x->io.in && !assists));
 }
 
+/* APM2 15.11: EXITINFO1 is 1 for WRMSR; ECX has the number. */
 static bool decode_msr(const struct source *s, struct vm_exit *x)
 {
 	x->insn_len = svm_nrip_len(s->c, s->have);
@@ -118,12 +121,14 @@ static bool decode_task(const struct source *s, struct vm_exit *x)
 	return false;
 }
 
+/* APM2 15.25.6: the fault in EXITINFO1, the guest-physical address in EXITINFO2. */
 static bool decode_npf(const struct source *s, struct vm_exit *x)
 {
 	x->npf = svm_npf_decode(s->c->exitinfo1, s->c->exitinfo2);
 	return false;
 }
 
+/* SVM's own instructions; their operands are in RAX and ECX. */
 static bool decode_virt(const struct source *s, struct vm_exit *x)
 {
 	x->insn_len = svm_nrip_len(s->c, s->have);
@@ -131,6 +136,7 @@ static bool decode_virt(const struct source *s, struct vm_exit *x)
 	return false;
 }
 
+/* APM2 15.8.3: the vector of INT n. */
 static bool decode_swint(const struct source *s, struct vm_exit *x)
 {
 	x->insn_len = svm_nrip_len(s->c, s->have);
@@ -139,6 +145,7 @@ static bool decode_swint(const struct source *s, struct vm_exit *x)
 	return !(s->have & SVM_DECODE_ASSISTS);
 }
 
+/* APM2 15.8.2: the linear address of INVLPG. */
 static bool decode_invlpg(const struct source *s, struct vm_exit *x)
 {
 	x->insn_len = svm_nrip_len(s->c, s->have);
@@ -226,6 +233,7 @@ bool svm_exit_decode_slow(const struct vmcb *c, u64 rcx, u32 have, struct vm_exi
 	return decoders[row->kind](&s, x);
 }
 
+/* Segment base plus offset, cut as the mode does (APM2 4.5.3). */
 static u64 operand_linear(const struct insn *i, const struct svm_operand_env *env)
 {
 	u64 base = i->seg < 6 ? env->seg_base[i->seg] : 0;
@@ -233,6 +241,7 @@ static u64 operand_linear(const struct insn *i, const struct svm_operand_env *en
 	return (base + insn_effective(i, env->gpr, env->rip_next)) & env->linear_mask;
 }
 
+/* MOV CRn (0F 20, 0F 22), CLTS, LMSW (0F 01 /6), SMSW (0F 01 /4): APM3. */
 static int cr_operands(struct vm_exit *x, const struct insn *i,
 		       const struct svm_operand_env *env, u64 *linear)
 {
@@ -257,41 +266,75 @@ static int cr_operands(struct vm_exit *x, const struct insn *i,
 	return x->cr.write;
 }
 
+/* 0F 21 reads, 0F 23 writes; ModRM.rm is the general register (APM3 MOV DRn). */
+static int dr_operands(struct vm_exit *x, const struct insn *i,
+		       const struct svm_operand_env *env, u64 *linear)
+{
+	if (!insn_is(i, INSN_MAP_0F, x->cr.write ? 0x23 : 0x21))
+		return -EINVAL;
+	x->cr.gpr = i->rm;
+	return 0;
+}
+
+/* INS and OUTS: a segment override counts for OUTS only (APM3 INS). */
+static int io_operands(struct vm_exit *x, const struct insn *i,
+		       const struct svm_operand_env *env, u64 *linear)
+{
+	if (!insn_is_string(i))
+		return -EINVAL;
+	x->io.addr_size = i->addr_size;
+	if (!x->io.in)
+		x->io.seg = i->seg;
+	return 0;
+}
+
+static int swint_operands(struct vm_exit *x, const struct insn *i,
+			  const struct svm_operand_env *env, u64 *linear)
+{
+	if (!insn_is(i, INSN_MAP_1, 0xcd))
+		return -EINVAL;
+	x->exc.vector = (u8)i->imm;
+	x->exc.insn_len = i->len;
+	return 0;
+}
+
+/* 0F 08 is INVD, whatever the EXITCODE says. */
+static int wbinvd_operands(struct vm_exit *x, const struct insn *i,
+			   const struct svm_operand_env *env, u64 *linear)
+{
+	if (insn_is(i, INSN_MAP_0F, 0x08))
+		x->reason = EXIT_INVD;
+	return 0;
+}
+
+static int invlpg_operands(struct vm_exit *x, const struct insn *i,
+			   const struct svm_operand_env *env, u64 *linear)
+{
+	if (!insn_is(i, INSN_MAP_0F, 0x01) || !insn_has_mem(i))
+		return -EINVAL;
+	x->invlpg.linear = operand_linear(i, env);
+	return 0;
+}
+
+/* Exits whose operands only a CPU with decode assists reports (APM2 15.8). */
+static int (*const operands[EXIT_REASON_COUNT])(struct vm_exit *x, const struct insn *i,
+						const struct svm_operand_env *env,
+						u64 *linear) = {
+	[EXIT_CR] = cr_operands, [EXIT_DR] = dr_operands, [EXIT_IO] = io_operands,
+	[EXIT_SWINT] = swint_operands, [EXIT_WBINVD] = wbinvd_operands,
+	[EXIT_INVLPG] = invlpg_operands,
+};
+
+bool svm_exit_has_operands(u16 reason)
+{
+	return reason < EXIT_REASON_COUNT && operands[reason];
+}
+
 int svm_exit_operands(struct vm_exit *x, const struct insn *i,
 		      const struct svm_operand_env *env, u64 *linear)
 {
-	x->insn_len = i->len;
-	switch (x->reason) {
-	case EXIT_CR:
-		return cr_operands(x, i, env, linear);
-	case EXIT_DR:
-		if (!insn_is(i, INSN_MAP_0F, x->cr.write ? 0x23 : 0x21))
-			return -EINVAL;
-		x->cr.gpr = i->rm;
-		return 0;
-	case EXIT_IO:
-		if (!insn_is_string(i))
-			return -EINVAL;
-		x->io.addr_size = i->addr_size;
-		if (!x->io.in)
-			x->io.seg = i->seg;
-		return 0;
-	case EXIT_SWINT:
-		if (!insn_is(i, INSN_MAP_1, 0xcd))
-			return -EINVAL;
-		x->exc.vector = (u8)i->imm;
-		x->exc.insn_len = i->len;
-		return 0;
-	case EXIT_WBINVD:
-		if (insn_is(i, INSN_MAP_0F, 0x08))
-			x->reason = EXIT_INVD;
-		return 0;
-	case EXIT_INVLPG:
-		if (!insn_is(i, INSN_MAP_0F, 0x01) || !insn_has_mem(i))
-			return -EINVAL;
-		x->invlpg.linear = operand_linear(i, env);
-		return 0;
-	default:
+	if (!svm_exit_has_operands(x->reason))
 		return -EINVAL;
-	}
+	x->insn_len = i->len;
+	return operands[x->reason](x, i, env, linear);
 }

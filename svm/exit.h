@@ -67,6 +67,9 @@ struct svm_operand_env {
 	u64 linear_mask;	/* 2^32 - 1 outside 64-bit code */
 };
 
+/* Whether svm_exit_operands has anything to add for this reason. */
+bool svm_exit_has_operands(u16 reason);
+
 /*
  * Adds the operands of i to x.  Returns 0; 1 when x->cr.lmsw must still be read from
  * *linear (LMSW with a memory operand); -EINVAL when i cannot have caused the

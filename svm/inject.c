@@ -10,6 +10,7 @@ static const u8 inj_type[] = {
 	[EVENT_SOFT_EXC] = EVENTINJ_EXCEPTION, [EVENT_PRIV_EXC] = EVENTINJ_EXCEPTION,
 };
 
+/* Events whose return address is behind their instruction. */
 static bool is_soft(const struct event *e)
 {
 	return e->type >= EVENT_SOFT_INT && e->insn_len;
@@ -42,6 +43,7 @@ void svm_apply_intercepts(struct svm_vcpu *a)
 	vmcb_set_intercept_exceptions(c, a->step ? ~0u : a->exc_want | a->exc_guard);
 }
 
+/* APM2 15.20: NMI blocking of a guest is software's, with the IRET intercept. */
 void svm_set_nmi_blocked(struct svm_vcpu *a, bool blocked)
 {
 	a->nmi_blocked = blocked;
@@ -99,6 +101,7 @@ static void step_begin(struct vcpu *v, struct svm_vcpu *a, enum svm_step step)
 	v->rflags |= RFLAGS_TF;
 }
 
+/* See exc_guard: the guest notices nothing but time. */
 bool svm_inject_guarded(struct vcpu *v)
 {
 	const struct svm_vcpu *a = v->arch;
@@ -111,6 +114,7 @@ bool svm_inject_guarded(struct vcpu *v)
 	return true;
 }
 
+/* Where no virtual interrupt can tell that the window is open, a step does. */
 static bool want_step_shadow(const struct vcpu *v, const struct svm_vcpu *a)
 {
 	bool shadow = a->vmcb->int_state & INT_STATE_SHADOW;
@@ -134,6 +138,8 @@ void svm_inject_prepare(struct vcpu *v)
 		step_begin(v, a, STEP_IRET);
 	else if (want_step_shadow(v, a) && !pending)
 		step_begin(v, a, STEP_SHADOW);
+	/* A step cannot: the injected event would push our TF. */
+	a->kick = pending && a->windows & WINDOW_NMI && !a->nmi_blocked;
 	/*
 	 * APM2 15.21.4: a pending virtual interrupt that wins over any TPR, and
 	 * its intercept, make an exit as soon as the guest could take it.

@@ -40,6 +40,7 @@ static const u16 vseg_member[VSEG_COUNT] = {
 };
 enum { MEMBER_SELECTOR, MEMBER_ATTRIB, MEMBER_LIMIT, MEMBER_BASE };
 
+/* MOV DRn takes no variable number. */
 static u64 read_dr(unsigned int n)
 {
 	switch (n) {
@@ -202,6 +203,7 @@ void svm_set(struct vcpu *v, enum vreg r, u64 val)
 	}
 }
 
+/* The attributes are stored as in struct vsegment: only P = 0 needs a word. */
 void svm_get_seg(struct vcpu *v, enum vseg s, struct vsegment *out)
 {
 	const struct vmcb *c = ((struct svm_vcpu *)v->arch)->vmcb;
@@ -237,6 +239,7 @@ void svm_set_seg(struct vcpu *v, enum vseg s, const struct vsegment *in)
 		vmcb_set_cpl(c, in->attr >> 5 & 3);
 }
 
+/* Segment types after reset (APM2 table 14-1). */
 #define REAL_DATA	(SEG_P | SEG_S | 0x3)	/* read/write, accessed */
 #define REAL_CODE	(SEG_P | SEG_S | 0xb)
 
