@@ -7,6 +7,7 @@
 #include "core/mm/host.h"
 #include "core/vm/insn.h"
 #include "core/x86/insn.h"
+#include "core/x86/lapic_hw.h"
 #include "core/x86/msr.h"
 #include "core/x86/percpu.h"
 #include "core/x86/regs.h"
@@ -32,6 +33,7 @@ static const struct { u32 msr; } free_msrs[] = {
 	{ MSR_IA32_SYSENTER_ESP }, { MSR_IA32_SYSENTER_EIP },
 };
 
+/* All of them page aligned, as VMRUN wants (APM2 15.5.1, 15.10, 15.11). */
 static int alloc_areas(struct svm_vcpu *a, u16 owner)
 {
 	a->vmcb = host_alloc(1, owner);
@@ -128,6 +130,7 @@ static void assign_asid(struct svm_vcpu *a, struct svm_cpu *sc)
 	a->asid_gen = sc->asid_gen;
 }
 
+/* APM2 15.16.1: by TLB_CONTROL, or by taking an ASID that has no entries. */
 static void svm_flush(struct vcpu *v)
 {
 	struct svm_vcpu *a = v->arch;
@@ -139,6 +142,7 @@ static void svm_flush(struct vcpu *v)
 		a->asid_gen = 0;
 }
 
+/* What VMRUN loads and #VMEXIT stores of the registers in struct vcpu. */
 static inline void state_to_vmcb(const struct vcpu *v, struct vmcb *c)
 {
 	c->rax = v->gpr[VREG_RAX];
@@ -155,6 +159,25 @@ static inline void state_from_vmcb(struct vcpu *v, const struct vmcb *c)
 	v->rflags = c->rflags;
 }
 
+/* A vector of the host that nobody listens to. */
+#define VECTOR_KICK	0xef
+
+/*
+ * APM2 15.20, 15.21.1: an interrupt of the host that is pending at VMRUN ends
+ * the guest behind the delivery of EVENTINJ, before the handler's first
+ * instruction.
+ */
+static void kick(void)
+{
+	if (lapic_send_ipi(lapic_id(), LAPIC_FIXED, VECTOR_KICK))
+		log_printf(LOG_ERR, "SVM: no interrupt to itself");
+}
+
+/*
+ * Enters until an exit is core's: what only served a window, a step or a guard
+ * goes back into the guest.  A host interrupt that came meanwhile ends the next
+ * entry at once, so this loop does not keep it waiting.
+ */
 static void svm_enter(struct vcpu *v)
 {
 	struct svm_vcpu *a = v->arch;
@@ -167,6 +190,8 @@ static void svm_enter(struct vcpu *v)
 			assign_asid(a, sc);
 		if (unlikely(a->attention))
 			svm_inject_prepare(v);
+		if (unlikely(a->kick))
+			kick();
 		state_to_vmcb(v, c);
 		if (unlikely(svm.quirks.cr2_lost))
 			write_cr2(vmcb_get_cr2(c));
@@ -191,6 +216,7 @@ static void svm_enter(struct vcpu *v)
 	} while (unlikely(again));
 }
 
+/* APM2 4.8.1: CS.L counts in long mode only, CS.D elsewhere. */
 static u8 svm_mode(struct vcpu *v)
 {
 	const struct vmcb *c = ((struct svm_vcpu *)v->arch)->vmcb;

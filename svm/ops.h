@@ -68,6 +68,7 @@ struct svm_vcpu {
 	u8 step;		/* enum svm_step */
 	u8 step_insn;		/* enum svm_step_insn */
 	bool injected;		/* an event was injected at this entry */
+	bool kick;		/* an NMI waits until that is delivered: exit behind it */
 	u8 soft_len;		/* bytes that RIP or nRIP was moved for EVENTINJ */
 	bool soft_moved_rip;
 	u32 windows;		/* WINDOW_ bits wanted */
