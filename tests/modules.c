@@ -30,11 +30,24 @@ struct module_guest {
 	struct test test;
 };
 
+SECTION_BOUNDS(struct test, tests);
+
 static struct module_guest guest[BOOT_MODULES_MAX];
 static u32 n_guests;
 static const struct run_env *env;
 
-/* Ids are [a-z0-9_.]; two modules of one name get numbers. */
+static bool id_taken(const char *id)
+{
+	for (u32 i = 0; i < n_guests; i++)
+		if (!strcmp(guest[i].id, id))
+			return true;
+	for (const struct test *t = __start_nb_tests; t < __stop_nb_tests; t++)
+		if (!strcmp(t->id, id))
+			return true;
+	return false;
+}
+
+/* Ids are [a-z0-9_.]; a name that a test or an earlier module has gets a number. */
 static void make_id(struct module_guest *g)
 {
 	size_t n = (size_t)nb_snprintf(g->id, sizeof(g->id), "guest.%s", g->opts.name);
@@ -47,9 +60,8 @@ static void make_id(struct module_guest *g)
 		else if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.'))
 			g->id[i] = '_';
 	}
-	for (u32 i = 0; i < n_guests; i++)
-		if (!strcmp(guest[i].id, g->id))
-			str_append(g->id, sizeof(g->id), &n, "_%u", g->index);
+	if (id_taken(g->id))
+		str_append(g->id, sizeof(g->id), &n, "_%u", g->index);
 }
 
 static bool is_initrd(const char *name)

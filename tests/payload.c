@@ -60,16 +60,6 @@ static void judge(struct test_ctx *t, const struct payload *p, struct vcpu *v)
 			    p->result);
 }
 
-/*
- * Bochs 2.7 cpu/exception.cc exception(): a triple fault resets or panics
- * before shutdown() looks at SVM's intercept, so the whole machine is lost.
- */
-static bool loses_machine(const struct payload *p)
-{
-	return (p->expect == PAYLOAD_END_SHUTDOWN || p->expect == PAYLOAD_END_ANY) &&
-	       virt->vendor == VIRT_SVM && !strcmp(report_platform(), "bochs");
-}
-
 void payload_run(struct test_ctx *t, const struct payload *p)
 {
 	char cmdline[64];
@@ -80,8 +70,6 @@ void payload_run(struct test_ctx *t, const struct payload *p)
 	struct vcpu *v;
 	int err;
 
-	if (loses_machine(p))
-		SKIP(t, "a guest's triple fault resets Bochs under SVM");
 	g = guest_vm_new(t, t->cpu, p->mem_mib * MIB, &why);
 	if (!g)
 		TEST_ERROR(t, "%s", why);

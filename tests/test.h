@@ -77,6 +77,7 @@ struct test_ctx {
 	u64 start_tsc, deadline;
 	u64 rng;
 	bool timed_out;
+	bool late;		/* the timer has come once behind the deadline */
 	bool nmi_seen;		/* the watchdog's NMI came once while a guest ran */
 	char reason[160];	/* first one of the worst severity */
 	struct context abort;	/* SKIP, REQUIRE and the watchdog leave here */

@@ -150,14 +150,16 @@ static __always_inline u64 enter_once(struct vcpu *v, enum timing timing, u64 le
 
 	if (unlikely(events_waiting(&v->events) | v->windows))
 		deliver_events(v);
-	if (timing != UNTIMED)
+	if (timing != UNTIMED) {
 		now = rdtsc();
+		v->stat.guest_cycles -= now;
+	}
 	if (timing == AGAIN)
 		vcpu_stats_latency(&v->stat, now - left);
 	virt->enter(v);
 	if (timing != UNTIMED) {
 		left = rdtsc();
-		v->stat.guest_cycles += left - now;
+		v->stat.guest_cycles += left;
 	}
 	trace_exit(v);
 	v->stat.exits[v->exit.reason]++;
@@ -197,6 +199,11 @@ static __always_inline void run_loop(struct vcpu *v, bool timed)
 			verdict = vcpu_fail(v, STOP_UNHANDLED, "cannot decode the instruction");
 		if (verdict == VERDICT_STOP)
 			return;
+		/* A guest that always exits may never be seen by the clock. */
+		if (unlikely(READ_ONCE(v->kicked))) {
+			v->stop = STOP_TIMEOUT;
+			return;
+		}
 		left = enter_once(v, timed ? AGAIN : UNTIMED, left);
 	}
 }
@@ -209,6 +216,7 @@ enum stop_reason vcpu_run(struct vcpu *v)
 	this_cpu()->current = v;
 	v->code.linear = ~0ULL;		/* memory may have changed since */
 	v->stop = STOP_NONE;
+	v->kicked = false;
 	/* Two copies, so that the choice costs nothing at each exit. */
 	if (likely(vcpu_stats_timed))
 		run_loop(v, true);
