@@ -313,12 +313,14 @@ TEST(svm, inject_order, .ref = "APM2 8.5, 15.20", .needs = NEED_SVM)
 	m->v->events.intr_vector = 0x40;
 	m->v->events.nmi = true;
 	m->v->events.exception = event_exception_err(VEC_GP, 0);
-	test_row(t, "exception first");
+	/* APM2 8.5: delivery of the exception, then the boundary where the NMI comes in. */
+	test_row(t, "the NMI, at the first instruction of the exception's handler");
+	svm_expect_exception(m, VEC_NMI, 0);
+	EXPECT_EQ(t, machine_exception(m)->rip, G_HANDLERS + VEC_GP * 16);
+	test_row(t, "then that handler");
+	REQUIRE_EQ(t, vcpu_advance(m->v), 0);
 	svm_expect_exception(m, VEC_GP, 0);
 	EXPECT_EQ(t, machine_exception(m)->rip, G_CODE);
-	test_row(t, "then the NMI, in the handler");
-	REQUIRE_EQ(t, vcpu_advance(m->v), 0);
-	svm_expect_exception(m, VEC_NMI, 0);
 	test_row(t, "the interrupt when IF allows it");
 	for (unsigned int i = 0; i < 8 && machine_exception(m)->vector != 0x40; i++) {
 		REQUIRE_EQ(t, vcpu_advance(m->v), 0);
