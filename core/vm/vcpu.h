@@ -78,6 +78,7 @@ struct vcpu {
 	u64 dr[4];
 	void *xsave;		/* XSAVE area, 64-byte aligned; valid when not loaded */
 	bool loaded;
+	bool kicked;		/* its time is up: vcpu_run stops after this exit */
 	struct code_page code;
 	u32 trace_pos;
 	struct exit_trace trace[EXIT_TRACE];	/* ring of the newest exits */
