@@ -25,7 +25,7 @@ struct stats_options {
 	int ntargets;
 	const char *dir;	/* of the mount */
 	struct stats_view view;
-	regex_t filter;
+	struct stats_filter *filter;
 	u64 seq[2];
 	size_t nseq;
 	u64 depth, speed;
@@ -309,19 +309,15 @@ static int take_seq(struct stats_options *o, char *arg, char **next)
 
 static int take_filter(struct stats_options *o, const char *arg)
 {
-	char why[128];
-	int err;
+	char *why;
 
-	if (o->view.filter)
-		regfree(&o->filter);
-	o->view.filter = NULL;
-	err = regcomp(&o->filter, arg, REG_EXTENDED | REG_NOSUB);
-	if (!err) {
-		o->view.filter = &o->filter;
+	stats_filter_free(o->filter);
+	o->filter = stats_filter_new(arg, &why);
+	o->view.filter = o->filter;
+	if (o->filter)
 		return 0;
-	}
-	regerror(err, &o->filter, why, sizeof(why));
 	fprintf(stderr, "nestbed: --filter %s: %s\n", arg, why);
+	free(why);
 	return -EINVAL;
 }
 
@@ -559,8 +555,7 @@ static int run_command(const struct stats_command *cmd, int argc, char **argv)
 	stats_live_close(in.live);
 	stats_set_free(&in.set[0]);
 	stats_set_free(&in.set[1]);
-	if (o.view.filter == &o.filter)
-		regfree(&o.filter);
+	stats_filter_free(o.filter);
 	return code;
 }
 

@@ -130,7 +130,7 @@ static void compare(struct diff *f, const struct stats_node *na, const struct st
 {
 	const struct stats_node *n = nb ? nb : na;
 
-	if (f->v->filter && regexec(f->v->filter, n->path, 0, NULL, 0))
+	if (!stats_filter_match(f->v->filter, n->path))
 		return;
 	if (!f->all && na && nb && !stats_value_cmp(&na->value, &nb->value))
 		return;

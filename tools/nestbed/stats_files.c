@@ -13,32 +13,33 @@ static bool is_both(const struct stats_node *n)
 	return n->has_value && n->child;
 }
 
-/* What the directory of a node is called: with as many ".d" as no sibling has. */
+/* A name has no such byte: nothing else can be called so. */
+#define RARE_TAIL	"\u00b7d"
+
+/* What the directory of a node is called: its name, with a tail if a file has that name. */
 static void dir_name(const struct stats_dump *d, const struct stats_node *n, char *buf,
 		     size_t size)
 {
-	size_t len = (size_t)snprintf(buf, size, "%s", n->name);
-
-	if (!is_both(n))
-		return;
-	do {
-		len += (size_t)snprintf(buf + len, size - len, ".d");
-	} while (len + 3 < size && stats_child(d, &d->node[n->parent], buf));
+	snprintf(buf, size, "%s%s", n->name, is_both(n) ? ".d" : "");
+	if (is_both(n) && stats_child(d, &d->node[n->parent], buf))
+		snprintf(buf, size, "%s" RARE_TAIL, n->name);
 }
 
 /* The directory that is called name, without the node of that very name. */
 static const struct stats_node *find_alias(const struct stats_dump *d,
 					   const struct stats_node *dir, const char *name)
 {
+	static const char *const tails[] = { ".d", RARE_TAIL };
 	char base[STATS_FILE_NAME_MAX + 1], alias[STATS_FILE_NAME_MAX + 1];
 	size_t n = strlen(name);
 
-	memcpy(base, name, n + 1);
-	while (n > 2 && !strcmp(base + n - 2, ".d")) {
+	for (size_t i = 0; i < ARRAY_SIZE(tails); i++) {
+		size_t len = strlen(tails[i]);
 		const struct stats_node *c;
 
-		n -= 2;
-		base[n] = '\0';
+		if (n <= len || strcmp(name + n - len, tails[i]))
+			continue;
+		snprintf(base, sizeof(base), "%.*s", (int)(n - len), name);
 		c = stats_child(d, dir, base);
 		if (!c || !is_both(c))
 			continue;

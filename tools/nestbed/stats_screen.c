@@ -74,8 +74,7 @@ struct screen {
 	struct stats_dump *a, *b;
 	u64 count;
 	size_t first;		/* row at the top */
-	regex_t regex;
-	bool has_regex;
+	struct stats_filter *filter;
 	bool paused;
 	bool quit;
 	char *note;		/* at the bottom, until the next key */
@@ -125,9 +124,8 @@ static void draw(struct screen *s)
 /* Asks for a regular expression in the last line; an empty one shows all. */
 static void ask_filter(struct screen *s)
 {
-	char text[128] = "";
-	regex_t r;
-	int err;
+	struct stats_filter *filter = NULL;
+	char text[128] = "", *why = NULL;
 
 	put(LINES - 1, "filter (regular expression for paths): ");
 	echo();
@@ -138,20 +136,16 @@ static void ask_filter(struct screen *s)
 	timeout(100);
 	curs_set(0);
 	noecho();
-	err = *text ? regcomp(&r, text, REG_EXTENDED | REG_NOSUB) : 0;
-	if (err) {
-		char why[128];
-
-		regerror(err, &r, why, sizeof(why));
+	if (*text)
+		filter = stats_filter_new(text, &why);
+	if (why) {
 		s->note = xasprintf("%s: %s", text, why);
+		free(why);
 		return;
 	}
-	if (s->has_regex)
-		regfree(&s->regex);
-	s->has_regex = *text;
-	if (*text)
-		s->regex = r;
-	s->o->view.filter = *text ? &s->regex : NULL;
+	stats_filter_free(s->filter);
+	s->filter = filter;
+	s->o->view.filter = filter;
 	s->first = 0;
 }
 
@@ -247,8 +241,7 @@ int top_screen(struct top_feed *f, struct top_options *o)
 	damaged = s.b && s.b->damaged;
 	stats_dump_put(s.a);
 	stats_dump_put(s.b);
-	if (s.has_regex)
-		regfree(&s.regex);
+	stats_filter_free(s.filter);
 	free(s.note);
 	return damaged ? 2 : 0;
 }

@@ -6,7 +6,7 @@
 
 static bool matches(const struct stats_view *v, const struct stats_node *n)
 {
-	return !v->filter || !regexec(v->filter, n->path, 0, NULL, 0);
+	return stats_filter_match(v->filter, n->path);
 }
 
 /* n and all above it. */

@@ -6,13 +6,19 @@
 #ifndef TOOLS_NESTBED_STATS_WRITE_H
 #define TOOLS_NESTBED_STATS_WRITE_H
 
-#include <regex.h>
-
 #include "tools/nestbed/stats_model.h"
+
+/* POSIX extended regular expression for paths. */
+struct stats_filter;
+
+/* NULL: it is none, *why says why (to be freed). */
+struct stats_filter *stats_filter_new(const char *pattern, char **why);
+bool stats_filter_match(const struct stats_filter *f, const char *path);
+void stats_filter_free(struct stats_filter *f);
 
 /* What of a dump is wanted. */
 struct stats_view {
-	const regex_t *filter;	/* for paths; NULL: all */
+	const struct stats_filter *filter;	/* NULL: all */
 	bool zero;		/* values that are 0 too */
 	unsigned int depth;	/* levels of the tree; 0: all */
 	bool utf8;		/* may be used to draw */
