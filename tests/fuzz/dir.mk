@@ -11,3 +11,4 @@ fuzz-y += tests/fuzz/fuzz_emul.c
 fuzz-y += tests/fuzz/fuzz_line.c
 fuzz-y += tests/fuzz/fuzz_task.c
 fuzz-y += tests/fuzz/fuzz_svm_exit.c
+fuzz-y += tests/fuzz/fuzz_monitor.c
