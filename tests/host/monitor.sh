@@ -108,9 +108,16 @@ command() {
 	result "$1" $? "$why"
 }
 
+# The tool reads the log as the image meant it: complete, and with its verdict.
+same_verdict() {
+	verdict=$(tr -d '\r' < "$tmp/log" | sed -n 's/^@nestbed end verdict=\(pass\|fail\) .*/\1/p')
+	"$build/nestbed" attach "$tmp/log" --quiet --out "$tmp/report" > "$tmp/verdict" 2>&1
+	[ -n "$verdict" ] && grep -q ": $verdict: " "$tmp/verdict"
+}
+
 up='\033[A' down='\033[B' left='\033[D' home='\033[H' del='\033[3~'
 
-boot "tests=common.* on-end=monitor" \
+boot "tests=common.cpuid_exit,selftest.passes on-end=monitor" \
 	-initrd "$build/guests/hlt.elf,$build/guests/cpuid.elf"
 wait_for '^@nestbed monitor ready$' 60
 result "on-end=monitor opens the monitor" $? "no ready line"
@@ -202,8 +209,7 @@ code=$?
 [ $code -eq 0 ]
 result "poweroff" $? "QEMU's exit code $code"
 [ -n "$SESSION" ] && cp "$tmp/log" "$SESSION"
-"$build/nestbed" report "$tmp/log" --out "$tmp/report" > "$tmp/verdict" 2>&1
-grep -q 'pass' "$tmp/verdict"
+same_verdict
 result "the run's verdict is what it was" $? "$(cat "$tmp/verdict")"
 stop
 
@@ -218,8 +224,7 @@ type_keys 'continue\r'
 wait_for '^@nestbed end ' 60 && ! since | grep -qaE '^@nestbed monitor (ready|test)'
 result "continue goes on to the end" $? "no end line"
 wait "$machine"
-"$build/nestbed" report "$tmp/log" --out "$tmp/report" > "$tmp/verdict" 2>&1
-[ $? -eq 1 ] && ! grep -q incomplete "$tmp/verdict"
+same_verdict
 result "each test of the plan has one result" $? "$(cat "$tmp/verdict")"
 stop
 
