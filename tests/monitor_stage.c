@@ -60,6 +60,9 @@ static int tree_entry(void *ctx, const char *path, u32 index, struct mon_entry *
 		return -ENOENT;
 	str_copy(e->name, entry.name, sizeof(e->name));
 	e->mode = entry.mode;
+	/* As in a dump: buckets without samples are only in the way. */
+	if (n.kind == STATS_FS_HIST_DIR && !strncmp(entry.name, "ge_", 3))
+		e->mode |= MON_QUIET;
 	return 0;
 }
 

@@ -12,9 +12,12 @@
 #define MON_NAME_MAX	100
 #define MON_DEPTH_MAX	40
 
+/* In a mode: when all below a directory is shown, left out while it reads "0". */
+#define MON_QUIET	0x10000u
+
 struct mon_entry {
 	char name[MON_NAME_MAX + 1];
-	u32 mode;		/* 0755, 0644, 0444 */
+	u32 mode;		/* 0755, 0644, 0444; MON_QUIET */
 };
 
 static inline bool mon_is_dir(u32 mode)

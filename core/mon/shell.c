@@ -377,6 +377,20 @@ static u32 complete_path(struct shell *sh, struct found_ctx *f, u32 start)
 	return slash ? start + (u32)(slash + 1 - f->word) : start;
 }
 
+static u32 complete_as(struct shell *sh, struct found_ctx *f, u8 kind, u32 start)
+{
+	if (kind == ARG_COMMAND)
+		for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+			found_word(f, commands[i].name);
+	else if (kind == ARG_PATH)
+		return complete_path(sh, f, start);
+	else if (kind == ARG_TEST)
+		complete_items(sh, sh->env->test, f);
+	else if (kind == ARG_GUEST)
+		complete_items(sh, sh->env->guest, f);
+	return start;
+}
+
 u32 shell_candidates(struct shell *sh, const char *line, u32 pos,
 		     void (*found)(void *ctx, const char *text, char end), void *ctx)
 {
@@ -396,16 +410,7 @@ u32 shell_candidates(struct shell *sh, const char *line, u32 pos,
 	if (first < start)
 		*strchr(sh->line + first, ' ') = '\0';
 	c = first < start ? find_command(sh->line + first) : NULL;
-	if (first >= start || (c && c->kind == ARG_COMMAND))
-		for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-			found_word(&f, commands[i].name);
-	else if (c && c->kind == ARG_PATH)
-		return complete_path(sh, &f, start);
-	else if (c && c->kind == ARG_TEST)
-		complete_items(sh, sh->env->test, &f);
-	else if (c && c->kind == ARG_GUEST)
-		complete_items(sh, sh->env->guest, &f);
-	return start;
+	return complete_as(sh, &f, first >= start ? ARG_COMMAND : c ? c->kind : ARG_NONE, start);
 }
 
 void shell_init(struct shell *sh, const struct monitor_env *env)

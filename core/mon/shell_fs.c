@@ -71,7 +71,7 @@ static int cat_below(struct mon_walk *w, u32 mode)
 	/* A file may go away between the look at its directory and here. */
 	if (err < 0)
 		path_error(w->ctx, err);
-	else
+	else if (!(mode & MON_QUIET) || strcmp(value, "0"))
 		shell_print(w->ctx, "%s %s", shown_path(w, path, sizeof(path)), value);
 	return 0;
 }

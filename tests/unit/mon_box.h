@@ -3,6 +3,9 @@
 #ifndef TESTS_UNIT_MON_BOX_H
 #define TESTS_UNIT_MON_BOX_H
 
+#include <stdio.h>
+#include <string.h>
+
 #include "core/mon/shell.h"
 
 struct box_file {
@@ -27,6 +30,10 @@ static const struct box_file box_files[] = {
 	{ "/kvm/vm0/exits", 0644, "34" },
 	{ "/kvm/vm1/", 0755, "" },
 	{ "/kvm/vm1/exits", 0644, "1200" },
+	{ "/kvm/hist/", 0755, "" },
+	{ "/kvm/hist/count", 0644, "0" },
+	{ "/kvm/hist/ge_1", 0444 | MON_QUIET, "0" },
+	{ "/kvm/hist/ge_2", 0444 | MON_QUIET, "3" },
 	{ "/mm/", 0755, "" },
 	{ "/mm/free", 0444, "99" },
 };

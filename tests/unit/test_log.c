@@ -162,6 +162,46 @@ static void test_panic_mode_needs_no_lock(void **state)
 	assert_string_equal(first.text[0], "# error: panic");
 }
 
+static char typed[1024];
+
+static void take_raw(void *ctx, const char *s, size_t len)
+{
+	strncat(typed, s, MIN(len, sizeof(typed) - strlen(typed) - 1));
+}
+
+static void take_line(void *ctx, const char *s, size_t len)
+{
+	take_raw(ctx, s, len);
+	take_raw(ctx, "\r\n", 2);
+}
+
+static void test_open_line(void **state)
+{
+	static struct log_sink sink = { .line = take_line, .raw = take_raw };
+
+	log_add_sink(&sink);
+	typed[0] = '\0';
+	first.n = 0;
+	assert_false(log_raw_open());
+	log_raw("> ", 2);
+	log_raw("ab", 2);
+	assert_true(log_raw_open());
+	assert_int_equal(first.n, 0);
+	/* A line that comes meanwhile starts at column 0. */
+	machine_line("x");
+	assert_false(log_raw_open());
+	log_raw("> abc", 5);
+	log_raw_end("> abc");
+	assert_false(log_raw_open());
+	machine_line("y");
+	assert_string_equal(typed, "> ab\r\n@nestbed x\r\n> abc\r\n@nestbed y\r\n");
+	/* Who cannot show half a line gets it when it is whole. */
+	assert_int_equal(first.n, 3);
+	assert_string_equal(first.text[0], "@nestbed x");
+	assert_string_equal(first.text[1], "> abc");
+	assert_string_equal(first.text[2], "@nestbed y");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +210,7 @@ int main(void)
 		cmocka_unit_test(test_no_line_can_be_forged),
 		cmocka_unit_test(test_long_text_is_cut),
 		cmocka_unit_test(test_history_keeps_the_newest_lines),
+		cmocka_unit_test(test_open_line),
 		cmocka_unit_test(test_lock_survives_an_abandoned_writer),
 		cmocka_unit_test(test_panic_mode_needs_no_lock),
 	};

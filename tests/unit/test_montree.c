@@ -151,7 +151,8 @@ static void test_subtree(void **state)
 	assert_int_equal(mon_subtree(&walk), 0);
 	assert_string_equal(seen.text, "/kvm/exits\n/kvm/guests\n/kvm/a b\n/kvm/x*\n/kvm/xy\n"
 			    "/kvm/exits/cpuid\n/kvm/exits/hlt\n/kvm/vm0/exits\n"
-			    "/kvm/vm1/exits\n");
+			    "/kvm/vm1/exits\n/kvm/hist/count\n/kvm/hist/ge_1\n"
+			    "/kvm/hist/ge_2\n");
 	assert_string_equal(walk.path, "/kvm/");
 }
 

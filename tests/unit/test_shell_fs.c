@@ -48,6 +48,15 @@ static void test_cat(void **state)
 	assert_non_null(strstr(run("cat /"), "/kvm/x\\x2a 6\n/kvm/xy 7\n/kvm/exits/cpuid 1000\n"));
 }
 
+/* Only when everything is shown; who names it gets it. */
+static void test_quiet_files(void **state)
+{
+	assert_string_equal(run("cat /kvm/hist"),
+			    "/kvm/hist/count 0\n/kvm/hist/ge_2 3\n@ok cat /kvm/hist\n");
+	assert_string_equal(run("cat /kvm/hist/ge_1"), "0\n@ok cat /kvm/hist/ge_1\n");
+	assert_non_null(strstr(run("ls /kvm/hist"), "-r--r--r-- ge_1\n"));
+}
+
 static void test_errors_name_the_path(void **state)
 {
 	assert_string_equal(run("cat /kvm/no"),
@@ -118,6 +127,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_ls, setup),
 		cmocka_unit_test_setup(test_cat, setup),
+		cmocka_unit_test_setup(test_quiet_files, setup),
 		cmocka_unit_test_setup(test_errors_name_the_path, setup),
 		cmocka_unit_test_setup(test_clear, setup),
 		cmocka_unit_test_setup(test_clear_takes_a_path_as_a_dump_has_it, setup),
