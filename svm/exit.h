@@ -40,10 +40,10 @@ static inline u8 svm_nrip_len(const struct vmcb *c, u32 have)
 }
 
 /*
- * Fills x from c; rcx is the guest's.  Returns true when the CPU did not say
- * the operands: svm_exit_operands has to add them from the instruction.
+ * The exits that carry nothing but themselves: fills x from c and returns true.
+ * False: nothing is valid but code, info1 and info2; svm_exit_decode_slow goes on.
  */
-static inline bool svm_exit_decode(const struct vmcb *c, u64 rcx, u32 have, struct vm_exit *x)
+static inline bool svm_exit_decode_fast(const struct vmcb *c, u32 have, struct vm_exit *x)
 {
 	u64 code = c->exitcode;
 
@@ -53,10 +53,19 @@ static inline bool svm_exit_decode(const struct vmcb *c, u64 rcx, u32 have, stru
 	x->idt.type = EVENT_NONE;
 	if (unlikely(code >= SVM_EXIT_ROWS || svm_exit_rows[code].kind > KIND_INSN ||
 		     c->exitintinfo & EVENTINJ_VALID))
-		return svm_exit_decode_slow(c, rcx, have, x);
+		return false;
 	x->reason = svm_exit_rows[code].reason ? svm_exit_rows[code].reason : EXIT_UNKNOWN;
 	x->insn_len = svm_exit_rows[code].kind == KIND_INSN ? svm_nrip_len(c, have) : 0;
-	return false;
+	return true;
+}
+
+/*
+ * Fills x from c; rcx is the guest's.  Returns true when the CPU did not say
+ * the operands: svm_exit_operands has to add them from the instruction.
+ */
+static inline bool svm_exit_decode(const struct vmcb *c, u64 rcx, u32 have, struct vm_exit *x)
+{
+	return !svm_exit_decode_fast(c, have, x) && svm_exit_decode_slow(c, rcx, have, x);
 }
 
 /* Where the registers of an instruction are found. */

@@ -59,6 +59,7 @@ void svm_inject(struct vcpu *v, const struct event *e)
 
 	c->eventinj = svm_event_encode(e);
 	a->injected = true;
+	a->attention = true;
 	if (e->type == EVENT_NMI) {
 		svm_set_nmi_blocked(a, true);
 	} else if (e->type == EVENT_EXCEPTION && e->vector == VEC_PF) {
@@ -149,7 +150,8 @@ void svm_inject_prepare(struct vcpu *v)
 		ctl |= INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO(15) | INT_CTL_V_IGN_TPR;
 	vmcb_set_int_ctl(c, ctl);
 	svm_apply_intercepts(a);
-	a->attention = a->windows || a->nmi_blocked || a->step || a->soft_len;
+	a->attention = a->windows || a->nmi_blocked || a->step || a->soft_len ||
+		       a->injected;
 }
 
 /* The step's #DB: gives TF back, reports the window that was waited for. */

@@ -174,6 +174,32 @@ static void kick(void)
 }
 
 /*
+ * Behind an exit that has operands or an interrupted event, or while a window,
+ * a step or an injection is under way.  True: enter again.
+ */
+static __attribute__((noinline)) bool exit_slow(struct vcpu *v, bool decoded)
+{
+	struct svm_vcpu *a = v->arch;
+	struct vmcb *c = a->vmcb;
+	bool operands = false;
+
+	/* An entry that failed has no guest state to take over. */
+	if (c->exitcode >= SVM_EXIT_ROWS && (u32)c->exitcode != (u32)SVM_EXIT_INVALID)
+		state_from_vmcb(v, c);
+	c->eventinj = 0;
+	if (!decoded)
+		operands = svm_exit_decode_slow(c, v->gpr[VREG_RCX], svm.decode, &v->exit);
+	if (a->soft_len)
+		svm_inject_soft_back(v);
+	if (operands || v->exit.idt.type != EVENT_NONE)
+		svm_decode_operands(v);
+	a->injected = false;
+	if (v->exit.reason == EXIT_EXCEPTION && svm_inject_guarded(v))
+		return true;
+	return a->attention && svm_inject_finish(v);
+}
+
+/*
  * Enters until an exit is core's: what only served a window, a step or a guard
  * goes back into the guest.  A host interrupt that came meanwhile ends the next
  * entry at once, so this loop does not keep it waiting.
@@ -183,37 +209,26 @@ static void svm_enter(struct vcpu *v)
 	struct svm_vcpu *a = v->arch;
 	struct svm_cpu *sc = (struct svm_cpu *)this_cpu()->host_vmcb;
 	struct vmcb *c = a->vmcb;
-	bool operands, again;
+	bool decoded;
 
 	do {
 		if (unlikely(a->cpu != sc || a->asid_gen != sc->asid_gen))
 			assign_asid(a, sc);
-		if (unlikely(a->attention))
+		if (unlikely(a->attention)) {
 			svm_inject_prepare(v);
-		if (unlikely(a->kick))
-			kick();
+			if (a->kick)
+				kick();
+		}
 		state_to_vmcb(v, c);
 		if (unlikely(svm.quirks.cr2_lost))
 			write_cr2(vmcb_get_cr2(c));
 		svm_world_switch(v, a->vmcb_pa, (u64)sc);
-		/* An entry that failed has no guest state to take over. */
-		if (likely((u32)c->exitcode != (u32)SVM_EXIT_INVALID))
-			state_from_vmcb(v, c);
 		c->clean = svm.clean_all;
 		c->tlb_control = TLB_CONTROL_NOTHING;
-		c->eventinj = 0;
-		again = false;
-		operands = svm_exit_decode(c, v->gpr[VREG_RCX], svm.decode, &v->exit);
-		if (unlikely(a->soft_len))
-			svm_inject_soft_back(v);
-		if (unlikely(operands || v->exit.idt.type != EVENT_NONE))
-			svm_decode_operands(v);
-		a->injected = false;
-		if (unlikely(v->exit.reason == EXIT_EXCEPTION))
-			again = svm_inject_guarded(v);
-		if (unlikely(a->attention && !again))
-			again = svm_inject_finish(v);
-	} while (unlikely(again));
+		if (likely(c->exitcode < SVM_EXIT_ROWS))
+			state_from_vmcb(v, c);
+		decoded = svm_exit_decode_fast(c, svm.decode, &v->exit);
+	} while (unlikely(!decoded || a->attention) && exit_slow(v, decoded));
 }
 
 /* APM2 4.8.1: CS.L counts in long mode only, CS.D elsewhere. */
