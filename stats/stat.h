@@ -71,7 +71,7 @@ static inline void stat_peak(u64 *peak, u64 sample)
 }
 
 #define stat_log2(hist, sample)							\
-	stat_inc(&(hist)[MIN(stats_fs_log2(sample), (u32)ARRAY_SIZE(hist) - 1)])
+	stat_inc(&(hist)[MIN(stats_fs_log2(sample), (u64)ARRAY_SIZE(hist) - 1)])
 
 /*
  * The source at path ("/kvm/dev"), made with all above it if it is not there;

@@ -46,7 +46,10 @@ enum stats_fs_value_flag {
 	 * 64 bits.
 	 */
 	STATS_FS_COUNTER = 2,
-	/* A view of others (same address, or own get): retire adds them, not it. */
+	/*
+	 * A view of others (same address, or a get that is not what is stored):
+	 * retire adds them, not it.
+	 */
 	STATS_FS_DERIVED = 4,
 };
 
@@ -216,10 +219,13 @@ u32 stats_fs_value_mode(const struct stats_fs_value *val);
 const char *stats_fs_aggr_name(enum stats_fs_aggr kind);
 
 /* Bucket of a sample, for writers. */
-static inline u32 stats_fs_log2(u64 v)
+static inline u64 stats_fs_log2(u64 v)
 {
-	/* XOR, not minus: then it is one BSR. */
-	return (u32)__builtin_clzll(v | 1) ^ 63;
+	u64 bit;
+
+	/* As __builtin_clzll, without the instructions that widen its int. */
+	__asm__("bsr %1, %0" : "=r"(bit) : "rm"(v | 1) : "cc");
+	return bit;
 }
 
 /* Smallest sample of a bucket. */

@@ -409,7 +409,7 @@ int stats_fs_source_clear(struct stats_fs_source *src, const struct stats_fs_val
 /* May retire add it up? */
 static bool foldable(const struct stats_fs_value *val)
 {
-	if (val->type->get || val->value_flag & (STATS_FS_FLOATING_VALUE | STATS_FS_DERIVED))
+	if (val->value_flag & (STATS_FS_FLOATING_VALUE | STATS_FS_DERIVED))
 		return false;
 	if (val->aggr_kind == STATS_FS_SUM)
 		return true;

@@ -130,8 +130,10 @@ static void deliver_events(struct vcpu *v)
 
 static void trace_exit(struct vcpu *v)
 {
-	struct exit_trace *e = &v->trace[v->trace_pos++ % EXIT_TRACE];
+	u32 pos = v->trace_pos;
+	struct exit_trace *e = (void *)((u8 *)v->trace + pos % sizeof(v->trace));
 
+	v->trace_pos = pos + sizeof(*e);
 	e->rip = v->rip;
 	e->info1 = v->exit.info1;
 	e->code = (u32)v->exit.code;
@@ -148,7 +150,8 @@ static __always_inline u64 enter_once(struct vcpu *v, enum timing timing, u64 le
 {
 	u64 now = 0;
 
-	if (unlikely(events_waiting(&v->events) | v->windows))
+	/* WINDOW_ bits fit into a byte. */
+	if (unlikely(events_waiting(&v->events) | (u8)v->windows))
 		deliver_events(v);
 	if (timing != UNTIMED) {
 		now = rdtsc();
@@ -200,7 +203,7 @@ static __always_inline void run_loop(struct vcpu *v, bool timed)
 		if (verdict == VERDICT_STOP)
 			return;
 		/* A guest that always exits may never be seen by the clock. */
-		if (unlikely(READ_ONCE(v->kicked))) {
+		if (unlikely(v->kicked)) {
 			v->stop = STOP_TIMEOUT;
 			return;
 		}
@@ -269,10 +272,10 @@ enum verdict vcpu_inject_ud(struct vcpu *v)
 
 static void dump_trace(const struct vcpu *v)
 {
-	u32 n = MIN(v->trace_pos, (u32)EXIT_TRACE);
+	u32 end = v->trace_pos / sizeof(v->trace[0]), n = MIN(end, (u32)EXIT_TRACE);
 
 	log_printf(LOG_ERR, "last %u exits of vm%u vcpu%u, newest last:", n, v->vm->id, v->id);
-	for (u32 i = v->trace_pos - n; i != v->trace_pos; i++) {
+	for (u32 i = end - n; i != end; i++) {
 		const struct exit_trace *e = &v->trace[i % EXIT_TRACE];
 
 		log_printf(LOG_ERR, "  %-13s code %x rip %llx info %llx",

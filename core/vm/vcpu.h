@@ -43,7 +43,9 @@ struct exit_trace {
 	u64 info1;
 	u32 code;
 	u16 reason;
+	u64 pad;		/* a power of two: trace_pos needs no multiplication */
 };
+HW_SIZE(struct exit_trace, 32);
 
 /*
  * Where the guest's code page is in host memory.  As long as CR3 and the
@@ -80,7 +82,7 @@ struct vcpu {
 	bool loaded;
 	bool kicked;		/* its time is up: vcpu_run stops after this exit */
 	struct code_page code;
-	u32 trace_pos;
+	u32 trace_pos;		/* bytes ever written to the ring */
 	struct exit_trace trace[EXIT_TRACE];	/* ring of the newest exits */
 	char why[128];		/* with STOP_ERROR, STOP_UNHANDLED */
 };

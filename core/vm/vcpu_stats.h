@@ -16,6 +16,7 @@ struct vcpu_stats {
 	u64 exits[EXIT_REASON_COUNT];
 	u64 injected[EVENT_PRIV_EXC + 1];
 	u64 exit_cycles[64];		/* histogram: from an exit to the next entry */
+	u64 guest_cycles;		/* less the TSC of the entry while in the guest */
 #define VCPU_STAT(name, unit, help)	u64 name;
 #define VCPU_NPF(name, help)		u64 npf_##name;
 #include "core/vm/vcpu_stats.def"

@@ -8,6 +8,7 @@
 
 #include "core/lib/log.h"
 #include "core/vm/vcpu.h"
+#include "core/x86/insn.h"
 #include "stats/stat.h"
 
 #define LIVE_MAX	64
@@ -28,6 +29,15 @@ static u64 sum_exits(const struct stats_fs_value *val, const void *addr)
 	return n;
 }
 
+/* While in the guest, the TSC of the entry is taken off: a negative number. */
+static u64 get_guest_cycles(const struct stats_fs_value *val, const void *addr)
+{
+	u64 v = __atomic_load_n((const u64 *)addr, __ATOMIC_RELAXED);
+
+	return (s64)v < 0 ? v + rdtsc() : v;
+}
+
+static const struct stats_fs_type type_guest_cycles = { "u64", 8, false, get_guest_cycles, NULL };
 static const struct stats_fs_type type_exits = { "u64", 8, false, sum_exits, NULL };
 static const struct stats_fs_hist exit_hist = { .buckets = 64 };
 
@@ -47,6 +57,9 @@ static const struct stats_fs_value vcpu_values[] = {
 #define VCPU_STAT(name, unit, help)		FIELD(#name, name, unit, help),
 #define VCPU_INJECTED(name, event, help)	FIELD(#name, injected[EVENT_##event], NULL, help),
 #include "core/vm/vcpu_stats.def"
+	{ .name = "guest_cycles", .offset = offsetof(struct vcpu_stats, guest_cycles),
+	  .type = &type_guest_cycles, .aggr_kind = STATS_FS_SUM,
+	  .value_flag = STATS_FS_COUNTER, .unit = "cycles" },
 	{ .name = "exit_cycles", .offset = offsetof(struct vcpu_stats, exit_cycles),
 	  .type = &stats_fs_type_u64, .aggr_kind = STATS_FS_SUM, .value_flag = STATS_FS_COUNTER,
 	  .unit = "cycles", .hist = &exit_hist },

@@ -11,4 +11,7 @@ fuzz-y += tests/fuzz/fuzz_emul.c
 fuzz-y += tests/fuzz/fuzz_line.c
 fuzz-y += tests/fuzz/fuzz_task.c
 fuzz-y += tests/fuzz/fuzz_svm_exit.c
+fuzz-y += tests/fuzz/fuzz_statsfs.c
+fuzz-y += tests/fuzz/fuzz_statpath.c
 fuzz-y += tests/fuzz/fuzz_monitor.c
+fuzz-y += tests/fuzz/fuzz_stats_dump.c
