@@ -91,6 +91,7 @@ build() {
 build
 record build 1 0 0 0
 step_ok layers sh tools/check_layers.sh
+step_ok docs sh tools/check_docs.sh
 step_totals unit sh tools/run_unit.sh $(make --no-print-directory -s O="$O" list-unit)
 step_ok tool sh tests/host/run.sh "$O"
 step_totals payloads-bare sh tests/host/run_payloads_bare.sh "$O"

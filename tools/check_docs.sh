@@ -144,6 +144,12 @@ while read -r text; do
 done < "$tmp/messages" >> "$tmp/bad"
 rule "quoted messages are printed by the source"
 
+sed -n 's/.*{ svm\.quirks\.[a-z0-9_]*, "\([a-z0-9_]*\)" }.*/\1/p' svm/probe.c | sort > "$tmp/have"
+sed -n '/^| quirk/,/^$/s/^| `\([a-z0-9_]*\)` .*/\1/p' docs/hardware.md | sort > "$tmp/said"
+[ -s "$tmp/have" ] || echo "no quirks found in svm/probe.c" > "$tmp/bad"
+comm -3 "$tmp/have" "$tmp/said" >> "$tmp/bad"
+rule "the quirks are those of svm/probe.c"
+
 # A block behind "<!-- file PATH -->" is that file.
 cat $docs | sed -n 's/^<!-- file \(.*\) -->$/\1/p' | while read -r path; do
 	cat $docs | awk -v want="<!-- file $path -->" '
