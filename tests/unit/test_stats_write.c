@@ -229,6 +229,7 @@ static void test_prom_awkward_names(void **state)
 		"/h2/count 1 count hist", "/h2/ge_4 9 count bucket", "/h2/p50 3 count p50",
 		"/h2_count 1 count sum", "/h-2/count 1 count hist", "/u 1 1/s sum", "/e 0 count min,empty",
 		"/9lives 9 count sum", "/kvm/path 1 count sum", "/kvm_path 1 count sum",
+		"/p-q 1 pages sum", "/p_q 1 pages max",
 	};
 	struct stats_dump *d = dump(1, lines, ARRAY_SIZE(lines));
 

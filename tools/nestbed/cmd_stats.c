@@ -205,7 +205,7 @@ static int run_top(struct stats_options *o, struct stats_input *in)
 {
 	struct top_feed f = { in->live, in->set[0].before, NULL };
 	bool batch = o->batch || o->once || !isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO);
-	int code;
+	int code, damage;
 
 	o->top.view = o->view;
 	o->top.timeout = o->timeout;
@@ -221,9 +221,8 @@ static int run_top(struct stats_options *o, struct stats_input *in)
 		o->top.count = 1;
 	capture_catch_signals();
 	code = batch ? top_batch(&f, &o->top) : top_screen(&f, &o->top);
-	if (!f.live && !code)
-		code = finish(o, &in->set[0], f.b);
-	return code;
+	damage = f.live ? 0 : finish(o, &in->set[0], f.b);
+	return code ? code : damage;
 }
 
 static int run_mount(struct stats_options *o, struct stats_input *in)

@@ -237,15 +237,26 @@ bool stats_live_closed(struct stats_live *l)
 	return closed;
 }
 
-/* With the lock: until *n is above was.  0, -EIO, -ETIMEDOUT. */
-static int wait_above(struct stats_live *l, const u64 *n, u64 was, double seconds)
+/* Two numbers that rise; either will do.  The second may be NULL. */
+struct wanted {
+	const u64 *n, *or;
+	u64 was, or_was;
+};
+
+static bool came(const struct wanted *w)
+{
+	return *w->n > w->was || (w->or && *w->or > w->or_was);
+}
+
+/* With the lock: until what is wanted came.  0, -EIO, -ETIMEDOUT. */
+static int wait_for(struct stats_live *l, const struct wanted *w, double seconds)
 {
 	struct timespec until = deadline_in(seconds);
 	int err = 0;
 
-	while (*n <= was && !l->closed && !err)
+	while (!came(w) && !l->closed && !err)
 		err = pthread_cond_timedwait(&l->changed, &l->lock, &until);
-	if (*n > was)
+	if (came(w))
 		return 0;
 	return l->closed ? -EIO : -ETIMEDOUT;
 }
@@ -255,7 +266,7 @@ bool stats_live_wait(struct stats_live *l, u64 count, double seconds)
 	int err;
 
 	pthread_mutex_lock(&l->lock);
-	err = wait_above(l, &l->count, count, seconds);
+	err = wait_for(l, &(struct wanted){ .n = &l->count, .was = count }, seconds);
 	pthread_mutex_unlock(&l->lock);
 	return !err;
 }
@@ -284,7 +295,7 @@ static int type(struct stats_live *l, const char *text)
 /* With the lock.  A CR opens a monitor that is closed, and is nothing to an open one. */
 static int open_monitor(struct stats_live *l, bool *opened)
 {
-	u64 was = l->readies;
+	struct wanted w = { .n = &l->readies, .was = l->readies };
 	int err;
 
 	*opened = false;
@@ -292,29 +303,48 @@ static int open_monitor(struct stats_live *l, bool *opened)
 		return 0;
 	err = type(l, "\r");
 	if (!err)
-		err = wait_above(l, &l->readies, was, OPEN_SECONDS);
+		err = wait_for(l, &w, OPEN_SECONDS);
 	*opened = !err;
 	/* No answer: it is open already, which the command will show. */
 	return err == -ETIMEDOUT ? 0 : err;
 }
 
-static int command_once(struct stats_live *l, const char *command, double seconds, bool *opened)
+/* With the lock: types a line and waits for the answer to it. */
+static int type_command(struct stats_live *l, const char *command, double seconds)
 {
-	u64 was;
-	int err = open_monitor(l, opened);
-	char *line;
+	bool dump = !strcmp(command, "stats");
+	struct wanted w = { .n = &l->answers, .was = l->answers,
+			    .or = dump ? &l->count : NULL, .or_was = l->count };
+	char *line = xasprintf("%s\r", command);
+	int err;
 
-	if (err)
-		return err;
-	was = l->answers;
-	line = xasprintf("%s\r", command);
 	l->expected = command;
 	err = type(l, line);
 	free(line);
+	/* A dump that comes by itself, without a monitor, is as good. */
 	if (!err)
-		err = wait_above(l, &l->answers, was, seconds);
+		err = wait_for(l, &w, seconds);
 	l->expected = NULL;
 	return err;
+}
+
+static int command_once(struct stats_live *l, const char *command, double seconds, bool *opened)
+{
+	int err = open_monitor(l, opened);
+
+	return err ? err : type_command(l, command, seconds);
+}
+
+/*
+ * A run that was stopped for a command goes on.  Waits until it does: a line
+ * that is closed at once may lose what was typed last.
+ */
+static void close_monitor(struct stats_live *l)
+{
+	int err = type_command(l, "continue", OPEN_SECONDS);
+
+	if (!err || err == -ETIMEDOUT)
+		l->open = false;
 }
 
 int stats_live_command(struct stats_live *l, const char *command, double seconds, char **why)
@@ -335,13 +365,14 @@ int stats_live_command(struct stats_live *l, const char *command, double seconds
 	}
 	if (err == -ETIMEDOUT)
 		l->open = false;
-	if (!err && strncmp(l->answer, "ok", 2)) {
+	if (!err && l->answer && strncmp(l->answer, "ok", 2)) {
 		*why = xstrdup(l->answer);
 		err = -EPROTO;
 	}
-	/* A run that was stopped for this goes on. */
-	if (opened && !type(l, "continue\r"))
-		l->open = false;
+	if (opened)
+		close_monitor(l);
+	free(l->answer);
+	l->answer = NULL;
 	pthread_mutex_unlock(&l->lock);
 	pthread_mutex_unlock(&l->command);
 	return err;

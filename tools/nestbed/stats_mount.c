@@ -36,7 +36,7 @@ static void freshen(struct mounted *x)
 {
 	double now = now_seconds();
 
-	if (x->asked && now - x->asked < MAX(x->m->age, 2 * x->took))
+	if (x->asked && now - x->asked < MAX(x->m->age, x->took))
 		return;
 	stats_live_refresh(x->m->live, ANSWER_SECONDS);
 	x->asked = now_seconds();
@@ -223,6 +223,32 @@ static int do_write(const char *path, const char *data, size_t n, off_t off,
 	return err ? err : (int)n;
 }
 
+/* What is there is up to the machine. */
+static int refuse_mknod(const char *path, mode_t mode, dev_t dev)
+{
+	return -EPERM;
+}
+
+static int refuse_mkdir(const char *path, mode_t mode)
+{
+	return -EPERM;
+}
+
+static int refuse_path(const char *path)
+{
+	return -EPERM;
+}
+
+static int refuse_rename(const char *from, const char *to, unsigned int flags)
+{
+	return -EPERM;
+}
+
+static int refuse_chmod(const char *path, mode_t mode, struct fuse_file_info *fi)
+{
+	return -EPERM;
+}
+
 static void *do_init(struct fuse_conn_info *conn, struct fuse_config *cfg)
 {
 	/* Numbers change behind the kernel's back. */
@@ -238,6 +264,12 @@ static const struct fuse_operations operations = {
 	.read = do_read,
 	.write = do_write,
 	.truncate = do_truncate,
+	.mknod = refuse_mknod,
+	.mkdir = refuse_mkdir,
+	.unlink = refuse_path,
+	.rmdir = refuse_path,
+	.rename = refuse_rename,
+	.chmod = refuse_chmod,
 	.init = do_init,
 };
 

@@ -263,6 +263,8 @@ static u32 get_family(struct prom *p, struct family *f, struct strbuf *name, con
 			break;
 		name->len = len;
 		sb_printf(name, "_%u", i);
+		/* The name ends otherwise now. */
+		f->unit = NULL;
 	}
 	if (*at)
 		return *at - 1;
