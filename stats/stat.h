@@ -7,7 +7,7 @@
  *	stat_inc(&fills);
  *
  * Each is a record in the linker table "stats", from which stat_register_table
- * makes sources and values; docs/stats.md lists them (tools/stats_list.sh reads
+ * makes sources and values; docs/stats.md lists them (tools/gen_stats_doc.sh reads
  * these lines, so keep the arguments literal).  Counters of objects that come
  * and go (vCPUs) are groups of values over the object instead.
  */

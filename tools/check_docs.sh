@@ -27,6 +27,9 @@ docs=$(ls README.md CONTRIBUTING.md docs/*.md)
 sh tools/gen_defects_doc.sh --check 2> "$tmp/bad"
 rule "the table of defects is current"
 
+sh tools/gen_stats_doc.sh --check 2> "$tmp/bad"
+rule "the list of counters is current"
+
 # Code: "FILE TEXT" for each span in backticks and each line of a block.
 for f in $docs; do
 	awk -v f="$f" -v bad="$tmp/bad" '

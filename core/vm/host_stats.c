@@ -71,32 +71,35 @@ static void mem_free(void *ctx, void *p, size_t size)
 		push(class, p);
 }
 
-#define MM_VALUE(name_, member, flag, unit_)					\
+/* Listed in docs/stats.md by tools/gen_stats_doc.sh: arguments on one line. */
+#define MM_VALUE(name_, member, flag, unit_, help_)				\
 	{ .name = name_, .offset = offsetof(struct page_alloc_stats, member),	\
-	  .type = &stats_fs_type_u64, .aggr_kind = STATS_FS_SUM, .value_flag = flag,	\
-	  .unit = unit_ }
+	  .type = &stats_fs_type_u64, .aggr_kind = STATS_FS_SUM,			\
+	  .value_flag = STATS_FS_##flag, .unit = unit_, .help = help_ }
 
+/* clang-format off */
 static const struct stats_fs_value mm_values[] = {
-	MM_VALUE("total", total_pages, STATS_FS_FLOATING_VALUE, "pages"),
-	MM_VALUE("free", free_pages, STATS_FS_FLOATING_VALUE, "pages"),
-	MM_VALUE("bookkeeping", meta_pages, STATS_FS_FLOATING_VALUE, "pages"),
-	MM_VALUE("unused", unused_pages, STATS_FS_FLOATING_VALUE, "pages"),
-	MM_VALUE("allocs", allocs, STATS_FS_COUNTER, NULL),
-	MM_VALUE("frees", frees, STATS_FS_COUNTER, NULL),
-	MM_VALUE("failures", failures, STATS_FS_COUNTER, NULL),
-	MM_VALUE("bugs", bugs, STATS_FS_COUNTER, NULL),
+	MM_VALUE("total", total_pages, FLOATING_VALUE, "pages", "under management"),
+	MM_VALUE("free", free_pages, FLOATING_VALUE, "pages", "free"),
+	MM_VALUE("bookkeeping", meta_pages, FLOATING_VALUE, "pages", "taken by the allocator"),
+	MM_VALUE("unused", unused_pages, FLOATING_VALUE, "pages", "left out: no bookkeeping"),
+	MM_VALUE("allocs", allocs, COUNTER, "count", "allocations"),
+	MM_VALUE("frees", frees, COUNTER, "count", "frees"),
+	MM_VALUE("failures", failures, COUNTER, "count", "requests that found no memory"),
+	MM_VALUE("bugs", bugs, COUNTER, "count", "frees that were refused"),
 	{ 0 },
 };
+/* clang-format on */
 
-#define CPU_VALUE(name_, member)						\
+#define CPU_VALUE(name_, member, unit_, help_)					\
 	{ .name = name_, .offset = offsetof(struct percpu, member),		\
 	  .type = &stats_fs_type_u64, .aggr_kind = STATS_FS_SUM,			\
-	  .value_flag = STATS_FS_COUNTER }
+	  .value_flag = STATS_FS_COUNTER, .unit = unit_, .help = help_ }
 
 static const struct stats_fs_value cpu_values[] = {
-	CPU_VALUE("irqs", irqs),
-	CPU_VALUE("nmis", nmis),
-	CPU_VALUE("nmis_unknown", nmis_unknown),
+	CPU_VALUE("irqs", irqs, "count", "interrupts taken by the hypervisor"),
+	CPU_VALUE("nmis", nmis, "count", "NMIs taken"),
+	CPU_VALUE("nmis_unknown", nmis_unknown, "count", "NMIs that no handler knew"),
 	{ 0 },
 };
 

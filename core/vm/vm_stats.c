@@ -41,6 +41,7 @@ static const struct stats_fs_type type_guest_cycles = { "u64", 8, false, get_gue
 static const struct stats_fs_type type_exits = { "u64", 8, false, sum_exits, NULL };
 static const struct stats_fs_hist exit_hist = { .buckets = 64 };
 
+/* Listed in docs/stats.md by tools/gen_stats_doc.sh, like the .def files. */
 #define FIELD(name_, member, unit_, help_)					\
 	{ .name = name_, .offset = offsetof(struct vcpu_stats, member),		\
 	  .type = &stats_fs_type_u64, .aggr_kind = STATS_FS_SUM,			\
@@ -50,21 +51,25 @@ static const struct stats_fs_hist exit_hist = { .buckets = 64 };
 	  .type = &stats_fs_type_u64, .aggr_kind = STATS_FS_SUM,			\
 	  .value_flag = STATS_FS_COUNTER | STATS_FS_DERIVED, .help = help_ }
 
+#define OWN_VALUE(name_, member, type_, flag, unit_, hist_, help_)		\
+	{ .name = name_, .offset = offsetof(struct vcpu_stats, member), .type = type_,	\
+	  .aggr_kind = STATS_FS_SUM, .value_flag = STATS_FS_COUNTER | (flag), .unit = unit_,	\
+	  .hist = hist_, .help = help_ }
+
+/* clang-format off */
 static const struct stats_fs_value vcpu_values[] = {
-	{ .name = "exits", .offset = offsetof(struct vcpu_stats, exits), .type = &type_exits,
-	  .aggr_kind = STATS_FS_SUM, .value_flag = STATS_FS_COUNTER | STATS_FS_DERIVED },
+	OWN_VALUE("exits", exits, &type_exits, STATS_FS_DERIVED, "count", NULL, "all exits"),
 #define VCPU_EXIT(name, reason, help)		VIEW(#name, exits[EXIT_##reason], help),
 #define VCPU_STAT(name, unit, help)		FIELD(#name, name, unit, help),
 #define VCPU_INJECTED(name, event, help)	FIELD(#name, injected[EVENT_##event], NULL, help),
 #include "core/vm/vcpu_stats.def"
-	{ .name = "guest_cycles", .offset = offsetof(struct vcpu_stats, guest_cycles),
-	  .type = &type_guest_cycles, .aggr_kind = STATS_FS_SUM,
-	  .value_flag = STATS_FS_COUNTER, .unit = "cycles" },
-	{ .name = "exit_cycles", .offset = offsetof(struct vcpu_stats, exit_cycles),
-	  .type = &stats_fs_type_u64, .aggr_kind = STATS_FS_SUM, .value_flag = STATS_FS_COUNTER,
-	  .unit = "cycles", .hist = &exit_hist },
+	OWN_VALUE("guest_cycles", guest_cycles, &type_guest_cycles, 0, "cycles", NULL,
+		  "TSC cycles in the guest, world switch included"),
+	OWN_VALUE("exit_cycles", exit_cycles, &stats_fs_type_u64, 0, "cycles", &exit_hist,
+		  "TSC cycles from an exit to the next entry"),
 	{ 0 },
 };
+/* clang-format on */
 
 static const struct stats_fs_value exit_values[] = {
 #define X(id, name) FIELD(#name, exits[EXIT_##id], NULL, NULL),
@@ -79,15 +84,18 @@ static const struct stats_fs_value npf_values[] = {
 	{ 0 },
 };
 
+#define VM_VALUE(name_, member, type_, flag, unit_, help_)			\
+	{ .name = name_, .offset = offsetof(struct vm, member), .type = &stats_fs_type_##type_, \
+	  .aggr_kind = STATS_FS_SUM, .value_flag = STATS_FS_##flag, .unit = unit_, .help = help_ }
+
+/* clang-format off */
 static const struct stats_fs_value vm_values[] = {
-	{ .name = "npt_fills", .offset = offsetof(struct vm, npt_fills),
-	  .type = &stats_fs_type_u64, .aggr_kind = STATS_FS_SUM, .value_flag = STATS_FS_COUNTER },
-	{ .name = "unclaimed", .offset = offsetof(struct vm, bus.unclaimed),
-	  .type = &stats_fs_type_u64, .aggr_kind = STATS_FS_SUM, .value_flag = STATS_FS_COUNTER },
-	{ .name = "vcpus", .offset = offsetof(struct vm, vcpu_count), .type = &stats_fs_type_u32,
-	  .aggr_kind = STATS_FS_SUM, .value_flag = STATS_FS_FLOATING_VALUE },
+	VM_VALUE("npt_fills", npt_fills, u64, COUNTER, "count", "pages mapped at first use"),
+	VM_VALUE("unclaimed", bus.unclaimed, u64, COUNTER, "count", "accesses that no device took"),
+	VM_VALUE("vcpus", vcpu_count, u32, FLOATING_VALUE, "count", "virtual CPUs now"),
 	{ 0 },
 };
+/* clang-format on */
 
 static const struct {
 	const struct stats_fs_value *array;
