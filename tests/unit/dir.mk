@@ -80,3 +80,7 @@ unit-y += tests/unit/test_montree.c
 unit-y += tests/unit/test_shell.c
 unit-y += tests/unit/test_shell_fs.c
 unit-y += tests/unit/test_monitor.c
+unit-y += tests/unit/test_stats_model.c
+unit-y += tests/unit/test_stats_reader.c
+unit-y += tests/unit/test_stats_write.c
+unit-y += tests/unit/test_stats_files.c
