@@ -95,6 +95,7 @@ step_ok docs sh tools/check_docs.sh
 step_totals unit sh tools/run_unit.sh $(make --no-print-directory -s O="$O" list-unit)
 step_ok tool sh tests/host/run.sh "$O"
 step_ok stats-readers sh tests/host/stats.sh "$O"
+step_ok monitor sh tests/host/monitor.sh "$O"
 step_totals payloads-bare sh tests/host/run_payloads_bare.sh "$O"
 
 # Two machines at a time: each emulator uses one core most of the time.
