@@ -117,6 +117,22 @@ TEST(vmx, entry_guest_tr, .ref = "SDM3 27.3.1.2", .needs = NEED_VMX)
 	entry_rows(t, tr_rows, ARRAY_SIZE(tr_rows), BAD_GUEST);
 }
 
+/* Outside IA-32e mode a 16-bit TSS will do, but it must be busy as well. */
+static const struct entry_row tr_32_rows[] = {
+	ROW("TR available 32-bit TSS", SET(GUEST_TR_AR_BYTES, 0x89)),
+	ROW("TR available 16-bit TSS", SET(GUEST_TR_AR_BYTES, 0x81)),
+};
+
+static const struct entry_row tr_32_good_rows[] = {
+	ROW("TR busy 16-bit TSS", SET(GUEST_TR_AR_BYTES, 0x83)),
+};
+
+TEST(vmx, entry_guest_tr_32, .ref = "SDM3 27.3.1.2", .needs = NEED_VMX)
+{
+	entry_rows_in(t, ENTRY_PROT32, tr_32_rows, ARRAY_SIZE(tr_32_rows), BAD_GUEST);
+	entry_rows_good(t, ENTRY_PROT32, tr_32_good_rows, ARRAY_SIZE(tr_32_good_rows));
+}
+
 static const struct entry_row ldtr_rows[] = {
 	ROW("LDTR.TI", OR(GUEST_LDTR_SELECTOR, 4)),
 	ROW("LDTR base canonical", SET(GUEST_LDTR_BASE, NONCANONICAL)),
@@ -186,6 +202,42 @@ static const struct entry_row unrestricted_rows[] = {
 TEST(vmx, entry_guest_unrestricted, .ref = "SDM3 27.3.1.2", .needs = NEED_VMX)
 {
 	entry_rows_good(t, ENTRY_PROT32, unrestricted_rows, ARRAY_SIZE(unrestricted_rows));
+}
+
+/* ... and that it may not have without the control. */
+#define RESTRICTED	OFF(PROC2, UNRESTRICTED_GUEST)
+
+static const struct entry_row restricted_rows[] = {
+	ROW("CS read-write data", RESTRICTED, CLEAR(GUEST_CS_AR_BYTES, 0xf),
+	    OR(GUEST_CS_AR_BYTES, 3)),
+	ROW("SS.RPL not CS.RPL", RESTRICTED, OR(GUEST_SS_SELECTOR, 1)),
+	ROW("SS.RPL not SS.DPL", RESTRICTED, OR(GUEST_SS_SELECTOR, 1), OR(GUEST_CS_SELECTOR, 1)),
+	ROW("DS.RPL above DPL", RESTRICTED, OR(GUEST_DS_SELECTOR, 3)),
+	ROW("ES.RPL above DPL", RESTRICTED, OR(GUEST_ES_SELECTOR, 1)),
+	ROW("FS.RPL above DPL", RESTRICTED, OR(GUEST_FS_SELECTOR, 2)),
+	ROW("GS.RPL above DPL", RESTRICTED, OR(GUEST_GS_SELECTOR, 3)),
+};
+
+static const struct entry_row restricted_good_rows[] = {
+	ROW("nothing else changed", RESTRICTED),
+	ROW("conforming code, DS.RPL above DPL", RESTRICTED, OR(GUEST_DS_SELECTOR, 3),
+	    SET(GUEST_DS_AR_BYTES, 0xc09f)),
+};
+
+static const struct entry_row restricted_pg_rows[] = {
+	ROW("CR0.PG fixed to 1", RESTRICTED),
+};
+
+static const struct entry_row restricted_pe_rows[] = {
+	ROW("CR0.PE fixed to 1", RESTRICTED),
+};
+
+TEST(vmx, entry_guest_restricted, .ref = "SDM3 27.3.1.1, 27.3.1.2", .needs = NEED_VMX)
+{
+	entry_rows_good(t, ENTRY_LONG64, restricted_good_rows, ARRAY_SIZE(restricted_good_rows));
+	entry_rows(t, restricted_rows, ARRAY_SIZE(restricted_rows), BAD_GUEST);
+	entry_rows_in(t, ENTRY_PROT32, restricted_pg_rows, 1, BAD_GUEST);
+	entry_rows_in(t, ENTRY_REAL16, restricted_pe_rows, 1, BAD_GUEST);
 }
 
 static const struct entry_row table_rows[] = {

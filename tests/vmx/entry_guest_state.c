@@ -2,6 +2,7 @@
 /* VM-entry checks of non-register state and PDPTEs: SDM3 27.3.1.5, 27.3.1.6. */
 #include "core/lib/string.h"
 #include "core/mm/host.h"
+#include "core/x86/insn.h"
 #include "tests/vmx/vmx_test.h"
 
 #define INFO(type, vector)	(INTR_VALID | (u32)(type) << INTR_TYPE_SHIFT | (vector))
@@ -51,6 +52,18 @@ static const struct entry_row block_rows[] = {
 TEST(vmx, entry_guest_interruptibility, .ref = "SDM3 27.3.1.5", .needs = NEED_VMX)
 {
 	entry_rows(t, block_rows, ARRAY_SIZE(block_rows), BAD_GUEST);
+}
+
+/* SDM3 27.3.1.5: bit 4, enclave interruption, is for CPUs with SGX only. */
+static const struct entry_row enclave_rows[] = {
+	ROW("enclave interruption without SGX", SET(GUEST_INTERRUPTIBILITY, 0x10)),
+};
+
+TEST(vmx, entry_guest_enclave, .ref = "SDM3 27.3.1.5", .needs = NEED_VMX)
+{
+	if (cpuid(7).ebx & BIT(2))
+		SKIP(t, "the CPU has SGX");
+	entry_rows(t, enclave_rows, ARRAY_SIZE(enclave_rows), BAD_GUEST);
 }
 
 /* SDM3 27.8: the qualification is 3 here, or 0 on older CPUs. */
