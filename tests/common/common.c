@@ -3,6 +3,7 @@
 
 #include "core/lib/string.h"
 #include "core/mm/pt.h"
+#include "core/x86/regs.h"
 
 void run_to_hlt(struct machine *m)
 {
@@ -32,6 +33,18 @@ bool expect_exception(struct machine *m, enum exit_reason got, u8 vector, u64 er
 	CHECK(t, e->error == error, "error code 0x%llx, not 0x%llx of vector %u",
 	      (unsigned long long)e->error, (unsigned long long)error, vector);
 	return true;
+}
+
+void reload(struct machine *m, const struct guest_code *code)
+{
+	u64 len = (u64)(code->end - code->start);
+
+	memcpy(machine_ptr(m, G_CODE, len), code->start, len);
+	memset(m->v->gpr, 0, sizeof(m->v->gpr));
+	m->v->gpr[VREG_RSP] = G_STACK_TOP;
+	m->v->rip = G_CODE;
+	m->v->rflags = RFLAGS_FIXED;
+	m->v->exit.reason = EXIT_NONE;
 }
 
 void idt32(struct machine *m)

@@ -33,6 +33,13 @@ void run_to_hlt(struct machine *m);
 bool expect_exception(struct machine *m, enum exit_reason got, u8 vector, u64 error);
 
 /*
+ * Another program for a 64-bit machine, from its start: general registers 0,
+ * memory and the rest stay.  A fresh machine costs a Bochs two million
+ * instructions.
+ */
+void reload(struct machine *m, const struct guest_code *code);
+
+/*
  * An IDT for 32-bit guests: vector n ends in HLT with EAX = EXC32 + n and what
  * the CPU pushed on the stack.
  */

@@ -41,11 +41,12 @@ static const struct {
 
 TEST(common, io_record, .ref = "APM2 15.10.2, SDM3 table 28-5", .needs = NEED_VIRT)
 {
-	for (u32 i = 0; i < ARRAY_SIZE(plain); i++) {
-		struct machine *m = machine_new(t, MODE_LONG64, plain[i].code);
-		const struct exit_io *x = &m->v->exit.io;
+	struct machine *m = machine_new(t, MODE_LONG64, plain[0].code);
+	const struct exit_io *x = &m->v->exit.io;
 
+	for (u32 i = 0; i < ARRAY_SIZE(plain); i++) {
 		test_row(t, plain[i].name);
+		reload(m, plain[i].code);
 		/* DX is the port, whatever lies above it. */
 		m->v->gpr[VREG_RDX] = 0xabcdULL << 16 | plain[i].port;
 		REQUIRE_EQ(t, machine_run(m), EXIT_IO);
@@ -56,7 +57,6 @@ TEST(common, io_record, .ref = "APM2 15.10.2, SDM3 table 28-5", .needs = NEED_VI
 		EXPECT_EQ(t, m->v->rip, G_CODE);
 		EXPECT_EQ(t, machine_next(m), EXIT_HLT);
 		EXPECT_EQ(t, m->v->rip, G_CODE + plain[i].len);
-		machine_free(m);
 	}
 }
 
@@ -105,15 +105,15 @@ TEST(common, io_emulated, .ref = "APM3 IN, OUT, SDM2 IN, OUT", .needs = NEED_VIR
 {
 	static const u64 merged[] = { 0x1122334455667700, 0x1122334455660100, 0x03020100 };
 
-	for (u32 i = 0; i < ARRAY_SIZE(plain); i++) {
-		struct machine *m = machine_new(t, MODE_LONG64, plain[i].code);
+	struct machine *m = machine_new(t, MODE_LONG64, plain[0].code);
 
-		if (plain[i].port == 0x80) {
-			machine_free(m);
+	add_device(m, &device);
+	for (u32 i = 0; i < ARRAY_SIZE(plain); i++) {
+		if (plain[i].port == 0x80)
 			continue;
-		}
 		test_row(t, plain[i].name);
-		add_device(m, &device);
+		memset(&device, 0, sizeof(device));
+		reload(m, plain[i].code);
 		m->v->gpr[VREG_RDX] = PORT;
 		m->v->gpr[VREG_RAX] = 0x1122334455667788ULL;
 		run_to_hlt(m);
@@ -125,7 +125,6 @@ TEST(common, io_emulated, .ref = "APM3 IN, OUT, SDM2 IN, OUT", .needs = NEED_VIR
 			EXPECT(t, !memcmp(device.got, "\x88\x77\x66\x55", plain[i].size));
 			EXPECT_EQ(t, m->v->gpr[VREG_RAX], 0x1122334455667788ULL);
 		}
-		machine_free(m);
 	}
 }
 
@@ -225,7 +224,8 @@ static void check_string(struct machine *m, u32 row, u8 *mem)
 		u64 at = strings[row].df ? 0 - i / size * size + i % size : i;
 
 		if (strings[row].in)
-			CHECK(t, mem[at] == (u8)i, "byte %llu is %u", (unsigned long long)i, mem[at]);
+			CHECK(t, mem[at] == (u8)i, "byte %llu is %u",
+			      (unsigned long long)i, mem[at]);
 		else
 			CHECK(t, device.got[i] == mem[at], "byte %llu is %u",
 			      (unsigned long long)i, device.got[i]);
@@ -235,15 +235,17 @@ static void check_string(struct machine *m, u32 row, u8 *mem)
 
 TEST(common, io_strings, .ref = "APM3 INS, OUTS, SDM2 INS, OUTS", .needs = NEED_VIRT)
 {
-	for (u32 i = 0; i < ARRAY_SIZE(strings); i++) {
-		struct machine *m = machine_new(t, MODE_LONG64, strings[i].code);
-		u8 *mem = machine_ptr(m, G_DATA - 64, 128);
-		const struct exit_io *x = &m->v->exit.io;
+	struct machine *m = machine_new(t, MODE_LONG64, strings[0].code);
+	u8 *mem = machine_ptr(m, G_DATA - 64, 128);
+	const struct exit_io *x = &m->v->exit.io;
 
+	add_device(m, &device);
+	for (u32 i = 0; i < ARRAY_SIZE(strings); i++) {
 		test_row(t, strings[i].name);
+		memset(&device, 0, sizeof(device));
+		reload(m, strings[i].code);
 		for (u32 k = 0; k < 128; k++)
 			mem[k] = (u8)(k * 3 + 1);
-		add_device(m, &device);
 		string_regs(m, 10);
 		m->v->rflags |= strings[i].df ? RFLAGS_DF : 0;
 		REQUIRE_EQ(t, machine_run(m), EXIT_IO);
@@ -254,7 +256,6 @@ TEST(common, io_strings, .ref = "APM3 INS, OUTS, SDM2 INS, OUTS", .needs = NEED_
 		EXPECT_EQ(t, x->addr_size, 8);
 		run_to_hlt(m);
 		check_string(m, i, mem + 64);
-		machine_free(m);
 	}
 }
 

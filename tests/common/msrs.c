@@ -56,10 +56,10 @@ TEST(common, msr_intercept_one, .ref = "APM2 15.11, SDM3 25.6.9", .needs = NEED_
 {
 	static const u32 msrs[] = { MSR_IA32_SYSENTER_CS, MSR_STAR, MSR_FS_BASE, MSR_SFMASK };
 
-	for (u32 i = 0; i < ARRAY_SIZE(msrs); i++) {
-		struct machine *rd = machine_new(t, MODE_LONG64, &c_rdmsr);
-		struct machine *wr = machine_new(t, MODE_LONG64, &c_wrmsr);
+	struct machine *rd = machine_new(t, MODE_LONG64, &c_rdmsr);
+	struct machine *wr = machine_new(t, MODE_LONG64, &c_wrmsr);
 
+	for (u32 i = 0; i < ARRAY_SIZE(msrs); i++) {
 		for (u32 bits = 0; bits < 4; bits++) {
 			struct machine *m[2] = { rd, wr };
 			enum exit_reason got;
@@ -76,8 +76,6 @@ TEST(common, msr_intercept_one, .ref = "APM2 15.11, SDM3 25.6.9", .needs = NEED_
 				      exit_reason_name(got), k ? "write" : "read", bits >> k & 1);
 			}
 		}
-		machine_free(rd);
-		machine_free(wr);
 	}
 }
 
@@ -106,13 +104,14 @@ static const struct {
 /* Those that core decides on are intercepted for it. */
 TEST(common, msr_denied, .ref = "APM2 3.1.7, 7.8.1, SDM3 2.2.1, 12.12.4", .needs = NEED_VIRT)
 {
+	struct machine *m = machine_new(t, MODE_LONG64, &c_rdmsr);
+
+	machine_idt(m);
 	for (u32 i = 0; i < ARRAY_SIZE(denied); i++) {
-		struct machine *m = machine_new(t, MODE_LONG64,
-						denied[i].write ? &c_wrmsr : &c_rdmsr);
 		enum exit_reason got;
 
 		test_row(t, denied[i].name);
-		machine_idt(m);
+		reload(m, denied[i].write ? &c_wrmsr : &c_rdmsr);
 		REQUIRE_EQ(t, virt->intercept(m->v, ICPT_MSR_READ, denied[i].msr, true), 0);
 		REQUIRE_EQ(t, virt->intercept(m->v, ICPT_MSR_WRITE, denied[i].msr, true), 0);
 		msr_regs(m, denied[i].msr, denied[i].val);
@@ -123,7 +122,6 @@ TEST(common, msr_denied, .ref = "APM2 3.1.7, 7.8.1, SDM3 2.2.1, 12.12.4", .needs
 		} else {
 			EXPECT_EQ(t, got, EXIT_HLT);
 		}
-		machine_free(m);
 	}
 }
 
@@ -136,17 +134,17 @@ static void msr_canonical(struct test_ctx *t, bool intercept)
 		{ "CSTAR", MSR_CSTAR }, { "SYSENTER_EIP", MSR_IA32_SYSENTER_EIP },
 	};
 
-	for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
-		struct machine *m = machine_new(t, MODE_LONG64, &c_wrmsr);
+	struct machine *m = machine_new(t, MODE_LONG64, &c_wrmsr);
 
+	machine_idt(m);
+	for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
 		test_row(t, row[i].name);
-		machine_idt(m);
+		reload(m, &c_wrmsr);
 		REQUIRE_EQ(t, virt->intercept(m->v, ICPT_MSR_WRITE, row[i].msr, intercept), 0);
 		msr_regs(m, row[i].msr, 0xffff8000deadbeefULL);
 		EXPECT_EQ(t, machine_run_handling(m, BIT(EXIT_MSR)), EXIT_HLT);
 		msr_regs(m, row[i].msr, 0x0123456789abcdefULL);
 		expect_exception(m, machine_run_handling(m, BIT(EXIT_MSR)), VEC_GP, 0);
-		machine_free(m);
 	}
 }
 

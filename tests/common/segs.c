@@ -5,8 +5,8 @@
 
 /* Stores what a guest can see of its segments. */
 GUEST64(c_segs64,
-	"mov %es, 0x30000; mov %ss, 0x30004; mov %ds, 0x30006; mov %fs, 0x30008; mov %gs, 0x3000a\n\t"
-	"mov %cs, 0x30002; sldt 0x3000c; str 0x3000e\n\t"
+	"mov %es, 0x30000; mov %cs, 0x30002; mov %ss, 0x30004; mov %ds, 0x30006\n\t"
+	"mov %fs, 0x30008; mov %gs, 0x3000a; sldt 0x3000c; str 0x3000e\n\t"
 	"sgdt 0x30010; sidt 0x30020\n\t"
 	"mov %fs:0, %rax; mov %rax, 0x30030; mov %gs:0, %rax; mov %rax, 0x30038\n\t"
 	"hlt");
@@ -36,7 +36,8 @@ static void seg_equal(struct test_ctx *t, enum vseg s, const struct vsegment *go
 		return;
 	CHECK(t, got->selector == want->selector, "%s selector 0x%x != 0x%x", name, got->selector,
 	      want->selector);
-	CHECK(t, got->attr == want->attr, "%s attributes 0x%x != 0x%x", name, got->attr, want->attr);
+	CHECK(t, got->attr == want->attr, "%s attributes 0x%x != 0x%x", name, got->attr,
+	      want->attr);
 	CHECK(t, got->unusable == want->unusable, "%s unusable %d != %d", name, got->unusable,
 	      want->unusable);
 }
@@ -70,7 +71,8 @@ TEST(common, segments_kept, .ref = "APM2 15.5.1, 15.5.2, SDM3 27.3.2.2, 28.3.2",
 	compare_all(m, segs64);
 	run_to_hlt(m);
 	for (enum vseg s = VSEG_ES; s <= VSEG_TR; s++)
-		CHECK(t, sel[s] == segs64[s].selector, "%s in the guest: 0x%x", vseg_name(s), sel[s]);
+		CHECK(t, sel[s] == segs64[s].selector, "%s in the guest: 0x%x", vseg_name(s),
+		      sel[s]);
 	EXPECT_EQ(t, *(const u16 *)(seen + 0x10), segs64[VSEG_GDTR].limit);
 	EXPECT_EQ(t, *(const u32 *)(seen + 0x12), segs64[VSEG_GDTR].base);
 	EXPECT_EQ(t, *(const u16 *)(seen + 0x20), segs64[VSEG_IDTR].limit);

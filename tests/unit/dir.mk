@@ -84,3 +84,4 @@ unit-y += tests/unit/test_stats_model.c
 unit-y += tests/unit/test_stats_reader.c
 unit-y += tests/unit/test_stats_write.c
 unit-y += tests/unit/test_stats_files.c
+unit-y += tests/unit/test_task_faults.c
