@@ -275,11 +275,18 @@ static const struct bench benches[] = {
 };
 /* clang-format on */
 
+/* tests= chooses measurements, too. */
+static bool chosen(const struct test *test)
+{
+	return !env->opts.tests.count || name_list_match(&env->opts.tests, test->id);
+}
+
 static void plan_bench(const struct run_env *e)
 {
 	env = e;
 	for (size_t i = 0; i < ARRAY_SIZE(benches); i++)
-		report_declare(benches[i].test.id);
+		if (chosen(&benches[i].test))
+			report_declare(benches[i].test.id);
 	if (!virt)
 		report_incomplete("no usable virtualization: %s", virt_why);
 }
@@ -300,6 +307,8 @@ static void run_bench(const struct run_env *e)
 		const char *missing = lacks(test);
 		u64 start = time_us();
 
+		if (!chosen(test))
+			continue;
 		report_start(test->id);
 		if (missing) {
 			report_result(test->id, NULL, OUTCOME_SKIP, missing, false, 0, NULL, 0);
