@@ -71,7 +71,8 @@ sed -n 's/^\([^ ]*\) \(.*\)$/\1 \2/p' "$tmp/code" | awk '
 			w = $i
 			gsub(/^["(\x27]+|["),;:.\x27]+$/, "", w)
 			sub(/^\.\//, "", w)
-			if (w ~ /^(boot|core|svm|vmx|sev|stats|tests|tools|docs)\/[A-Za-z0-9_.*\/-]+$/)
+			if (w ~ /^(boot|core|svm|vmx|sev|stats|tests|tools|docs)\// &&
+			    w ~ /^[a-z]+\/[A-Za-z0-9_.*\/-]+$/)
 				print f, w
 		}
 	}' | sort -u > "$tmp/paths"
@@ -105,7 +106,7 @@ awk '
 done > "$tmp/bad"
 rule "goals and variables of make exist"
 
-sed -n 's/^	{ "\([a-z-]*\)", [a-z]*_argument.*/\1/p; s/^		{ "\([a-z-]*\)", [a-z]*_argument.*/\1/p' \
+sed -n 's/^		*{ "\([a-z-]*\)", [a-z]*_argument.*/\1/p' \
 	tools/nestbed/cmd_*.c | sort -u > "$tmp/options"
 [ -s "$tmp/options" ] || echo "no options found in tools/nestbed" > "$tmp/bad"
 grep -E '^[^ ]+ .*nestbed |^[^ ]+ --[a-z]+( [^-]*)?$' "$tmp/code" |
@@ -182,7 +183,8 @@ rule "each file of svm and vmx has its row in docs/vendors.md"
 		sed 's/^TEST(//; s/, */./'
 	sed -nE 's/^guest(16|32|64)-y \+= //p' tests/guests/dir.mk | tr ' ' '\n' | sed 's/^/guest./'
 	# Tests made by a macro of their own: "#define X ... TEST(svm, prefix_##name".
-	grep -rhoE '^[A-Z_]+\([a-z0-9_]+,' tests/svm tests/vmx --include='*.c' | sed 's/.*(/any./; s/,//'
+	grep -rhoE '^[A-Z_]+\([a-z0-9_]+,' tests/svm tests/vmx --include='*.c' |
+		sed 's/.*(/any./; s/,//'
 } | sort -u > "$tmp/ids"
 tr ' ,=' '\n\n\n' < "$tmp/code" | tr -d "'\`" |
 	grep -xE '(common|svm|vmx|guest|selftest)\.[a-z0-9_]*\*?' | sort -u | while read -r id; do
