@@ -269,6 +269,11 @@ enum verdict mmio_exit(struct vcpu *v)
 	int ret;
 
 	v->stat.mmio_exits++;
+	/* RIP is not at what made the access: descriptor tables, stack or TSS did. */
+	if (v->exit.idt.type != EVENT_NONE)
+		return vcpu_fail(v, STOP_UNHANDLED, "delivery of vector %u needs %llx, "
+				 "which is no memory", v->exit.idt.vector,
+				 (unsigned long long)f->gpa);
 	if (f->exec || f->table_walk)
 		return vcpu_fail(v, STOP_UNHANDLED, "%s at %llx, which is no memory",
 				 f->exec ? "instruction fetch" : "page-table walk",

@@ -197,6 +197,13 @@ static __always_inline void run_loop(struct vcpu *v, bool timed)
 			v->stop = STOP_EXIT;
 			return;
 		}
+		/*
+		 * A delivery that never ends keeps interrupts out: APM2 15.20, SDM3
+		 * 27.6.1 have the event come before them.
+		 */
+		if (unlikely(v->exit.idt.type != EVENT_NONE) &&
+		    exit_host_event(v) == VERDICT_STOP)
+			return;
 		verdict = exit_table[v->exit.reason].handle(v);
 		if (verdict == VERDICT_ADVANCE && unlikely(vcpu_advance(v)))
 			verdict = vcpu_fail(v, STOP_UNHANDLED, "cannot decode the instruction");
@@ -219,6 +226,7 @@ enum stop_reason vcpu_run(struct vcpu *v)
 	this_cpu()->current = v;
 	v->code.linear = ~0ULL;		/* memory may have changed since */
 	v->stop = STOP_NONE;
+	v->why[0] = 0;
 	v->kicked = false;
 	/* Two copies, so that the choice costs nothing at each exit. */
 	if (likely(vcpu_stats_timed))
