@@ -180,6 +180,12 @@ TEST(common, inject_int3, .ref = "APM2 15.20, SDM3 27.6.1.1", .needs = NEED_VIRT
 	inject_soft(t, EVENT_SOFT_EXC, VEC_BP, 1);
 }
 
+/* INT1: a #DB with the frame of a trap. */
+TEST(common, inject_int1, .ref = "APM2 15.20, SDM3 27.6.1.1", .needs = NEED_VIRT)
+{
+	inject_soft(t, EVENT_PRIV_EXC, VEC_DB, 1);
+}
+
 /* APM2 8.5, SDM3 6.9: exception, NMI, interrupt; each in the handler of the one before. */
 static void event_priority(struct test_ctx *t)
 {

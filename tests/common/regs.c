@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Registers across the world switch, and across two vCPUs on one CPU. */
+#include "core/vm/run.h"
+#include "core/x86/caps.h"
 #include "core/x86/insn.h"
 #include "core/x86/msr.h"
 #include "core/x86/regs.h"
@@ -164,7 +166,8 @@ struct msr_val {
 	u64 msr, val;
 };
 
-enum msr_class { ANY, CANONICAL, CS_SEL, FLAGS32, PAT, EFER_BITS };
+/* SYSENTER: AMD keeps 32 bits of the addresses (APM2 6.1.2: legacy mode only). */
+enum msr_class { ANY, CANONICAL, SYSENTER, CS_SEL, FLAGS32, PAT, EFER_BITS };
 
 /* clang-format off */
 static const struct {
@@ -180,8 +183,8 @@ static const struct {
 	{ MSR_FS_BASE,			CANONICAL,	0 },
 	{ MSR_GS_BASE,			CANONICAL,	0 },
 	{ MSR_IA32_SYSENTER_CS,		CS_SEL,		VREG_SYSENTER_CS },
-	{ MSR_IA32_SYSENTER_ESP,	CANONICAL,	VREG_SYSENTER_ESP },
-	{ MSR_IA32_SYSENTER_EIP,	CANONICAL,	VREG_SYSENTER_EIP },
+	{ MSR_IA32_SYSENTER_ESP,	SYSENTER,	VREG_SYSENTER_ESP },
+	{ MSR_IA32_SYSENTER_EIP,	SYSENTER,	VREG_SYSENTER_EIP },
 	{ MSR_IA32_PAT,			PAT,		VREG_PAT },
 	{ MSR_EFER,			EFER_BITS,	VREG_EFER },
 	{ MSR_TSC_AUX,			FLAGS32,	VREG_TSC_AUX },
@@ -193,6 +196,10 @@ static u64 msr_random(struct test_ctx *t, u8 class)
 	u64 r = test_random(t);
 
 	switch (class) {
+	case SYSENTER:
+		if (run_policy.caps->vendor == VENDOR_AMD)
+			return (u32)r;
+		/* fall through */
 	case CANONICAL:
 		return (u64)((s64)(r << 16) >> 16);
 	case CS_SEL:

@@ -298,6 +298,29 @@ TEST(common, task_fault_new, .ref = "SDM3 table 8-1", .needs = NEED_VIRT)
 	}
 }
 
+/* Into virtual-8086 mode: segments as in real mode, at CPL 3. */
+TEST(common, task_into_v86, .ref = "APM2 10.4, SDM3 21.2.2", .needs = NEED_VIRT)
+{
+	struct machine *m = task_machine(t, &c_jmp_tss);
+	struct tss32 *b = machine_ptr(m, TSS_B, sizeof(*b));
+	struct vsegment seg;
+
+	b->eflags = RFLAGS_FIXED | RFLAGS_VM;
+	b->eip = 0x10;
+	for (u32 i = 0; i < 6; i++)
+		b->seg[i] = i == VSEG_CS ? TASK_B >> 4 : 0x3100 + i;
+	/* Privileged: HLT is #GP there, whose handler needs SS0:ESP0. */
+	*(u8 *)machine_ptr(m, TASK_B + 0x10, 1) = 0xf4;
+	b->stacks[0] = STACK_B - 0x100;
+	b->stacks[1] = G_SEL_DATA;
+	EXPECT_EQ(t, expect_exc32(m, VEC_GP, 0), 0x10);
+	/* Behind the error code: EIP CS EFLAGS ESP SS ES DS FS GS. */
+	EXPECT_EQ(t, ((u32 *)machine_ptr(m, STACK_B - 0x100 - 36, 36))[2] & RFLAGS_VM, RFLAGS_VM);
+	EXPECT_EQ(t, *(u32 *)machine_ptr(m, STACK_B - 0x100 - 4, 4), 0x3100 + VSEG_GS);
+	virt->get_seg(m->v, VSEG_TR, &seg);
+	EXPECT_EQ(t, seg.selector, G_SEL_TSS2);
+}
+
 /* The T bit: a #DB before the first instruction of the new task. */
 TEST(common, task_debug_trap, .ref = "APM2 13.1.1, SDM3 18.3.1.5", .needs = NEED_VIRT)
 {
