@@ -282,6 +282,32 @@ static void test_measurements_of_several_machines(void **state)
 				      "cycles\n"));
 }
 
+/* CRC checked beforehand with another program (serial.md). */
+static void test_histograms_are_plotted(void **state)
+{
+	static const char log[] =
+		"@nestbed begin v=1\r\n@nestbed stats begin seq=1 us=1\r\n"
+		"@nestbed stat /<h>/count 15 count hist\r\n"
+		"@nestbed stat /<h>/p50 1742 cycles p50\r\n"
+		"@nestbed stat /<h>/ge_1024 10 count bucket\r\n"
+		"@nestbed stat /<h>/ge_2048 5 count bucket\r\n"
+		"@nestbed stat /empty/count 0 count hist\r\n"
+		"@nestbed stats end lines=5 crc32=f1dfd6d3\r\n";
+	static const char *const bars[] = {
+		"<td class=\"id\">/&lt;h&gt;</td><td class=\"n\">15</td><td class=\"n\">1742</td>",
+		"<rect x=\"0\" y=\"0.0\" width=\"8\" height=\"60.0\"><title>from 1024: 10</title>",
+		"<rect x=\"9\" y=\"30.0\" width=\"8\" height=\"30.0\"><title>from 2048: 5</title>",
+	};
+
+	load(log, NULL);
+	assert_int_equal(m.stats_good, 1);
+	report_html(&r, &out);
+	assert_int_equal(xpath("count(//h:rect)"), 2);
+	for (size_t i = 0; i < ARRAY_SIZE(bars); i++)
+		assert_non_null(strstr(out.s, bars[i]));
+	assert_null(strstr(out.s, "id\">/empty"));
+}
+
 static int teardown(void **state)
 {
 	model_free(&m);
@@ -305,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_summary_names_what_failed),
 		cmocka_unit_test(test_table_and_index_over_machines),
 		cmocka_unit_test(test_measurements_of_several_machines),
+		cmocka_unit_test(test_histograms_are_plotted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, teardown);

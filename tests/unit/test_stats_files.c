@@ -13,7 +13,8 @@ static int setup(void **state)
 		"/kvm/exits 1203 count sum", "/kvm/exits/cpuid 900 count sum",
 		"/kvm/guest_mode 1 bool sum,instant", "/kvm/low -5 count min",
 		"/kvm/both 1 count sum", "/kvm/both/in 2 count sum",
-		"/kvm/both.d 3 count sum", "/kvm/both.d/in 4 count sum", "/kvm/both.d.d 5 count sum",
+		"/kvm/both.d 3 count sum", "/kvm/both.d/in 4 count sum",
+		"/kvm/both.d.d 5 count sum",
 		"/kvm/odd\\x20name 6 count sum", "/kvm/vm0.d/x 7 count sum",
 	};
 

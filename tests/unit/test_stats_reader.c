@@ -89,7 +89,8 @@ static void test_other_lines_inside(void **state)
 	whole(1);
 	at = strstr(log_text.s, "@nestbed stat /a/y");
 	*at = '\0';
-	at = xasprintf("%svm0| hello\r\n# @nestbed stat is quoted\r\n@nestbed%s", log_text.s, at + 8);
+	at = xasprintf("%svm0| hello\r\n# @nestbed stat is quoted\r\n@nestbed%s", log_text.s,
+		       at + 8);
 	sb_free(&log_text);
 	sb_puts(&log_text, at);
 	free(at);

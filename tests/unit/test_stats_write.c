@@ -83,7 +83,8 @@ static void test_show(void **state)
 		"    |-- wait_ns        1234567 ns       sum\n"
 		"    |-- low                -17 bytes    min\n"
 		"    |-- gone                 7 count    sum\n"
-		"    `-- lat                 15 samples  p50 1742  p90 3276  p99 3993 cycles  @=\n");
+		"    `-- lat                 15 samples  p50 1742  p90 3276  p99 3993 "
+		"cycles  @=\n");
 }
 
 static void test_show_options(void **state)
@@ -227,7 +228,8 @@ static void test_prom_awkward_names(void **state)
 		"/m_us 1 us sum", "/counter 1 count max", "/h/count 2 ns hist",
 		"/h/ge_0 1 count bucket", "/h/ge_0010 1 count bucket", "/h/p50 1 ns p50",
 		"/h2/count 1 count hist", "/h2/ge_4 9 count bucket", "/h2/p50 3 count p50",
-		"/h2_count 1 count sum", "/h-2/count 1 count hist", "/u 1 1/s sum", "/e 0 count min,empty",
+		"/h2_count 1 count sum", "/h-2/count 1 count hist", "/u 1 1/s sum",
+		"/e 0 count min,empty",
 		"/9lives 9 count sum", "/kvm/path 1 count sum", "/kvm_path 1 count sum",
 		"/p-q 1 pages sum", "/p_q 1 pages max",
 	};

@@ -42,7 +42,7 @@ void stats_csv_head(struct strbuf *out);
 void stats_csv(const struct stats_dump *d, const struct stats_view *v, struct strbuf *out);
 
 enum stats_prom {
-	PROM_PROMTOOL,	/* both readers of promtool take it: families are named as their samples */
+	PROM_PROMTOOL,	/* for both readers of promtool: families are named as their samples */
 	PROM_STRICT,	/* OpenMetrics 1.0 to the letter */
 };
 
