@@ -44,7 +44,6 @@ libxml2-utils            xmllint, for the report's tests
 libxml2-dev              the report's tests
 socat                    sockets and terminals for the host tool's tests
 tmux                     what nestbed stats top shows
-prometheus               promtool, which reads the OpenMetrics text
 "
 list="$build$machines"
 [ "$goal" = check ] && list="$list$tests"
