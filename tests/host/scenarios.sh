@@ -114,6 +114,33 @@ timeout 60 qemu-system-x86_64 -machine q35 -accel tcg -cpu max,+svm -m 256 -disp
 	-append "tests=common.cpuid_exit" > "$tmp/out" 2>&1
 result "no serial port: the run still ends" $? "exit code of QEMU"
 
+# The console where the command line, or the firmware's SPCR table, puts it.
+#   console_at NAME APPEND ARGUMENTS...  (of QEMU; "$tmp/ser2" is the port to find)
+console_at() {
+	name=$1 append=$2
+	shift 2
+	rm -f "$tmp/ser" "$tmp/ser2"
+	timeout 60 qemu-system-x86_64 -machine q35 -accel tcg -cpu max,+svm -m 256 -display none \
+		-nodefaults -vga std -kernel "$build/nestbed.elf" \
+		-append "tests=common.cpuid_exit $append" "$@" > "$tmp/out" 2>&1
+	code=$?
+	cat "$tmp/ser2" >> "$tmp/out" 2>/dev/null
+	[ $code -eq 0 ] && grep -q "^@nestbed end verdict=pass" "$tmp/ser2" && ! [ -s "$tmp/ser" ]
+	result "$name" $? "exit code $code, or no verdict on that port alone"
+}
+
+com2="-serial file:$tmp/ser -serial file:$tmp/ser2"
+console_at "console=io: the second port" console=io:0x2f8,115200 $com2
+console_at "console=pci: a UART on a card" console=pci:00:05.0 -serial "file:$tmp/ser" \
+	-chardev "file,id=c,path=$tmp/ser2" -device pci-serial,chardev=c,addr=5
+# ACPI 5.2.6 header, then SPCR revision 2: 16550, I/O port 0x2f8, 115200 8N1.
+{
+	printf 'SPCR\120\0\0\0\002\0TESTERSPCRTEST\001\0\0\0TEST\001\0\0\0'
+	printf '\0\0\0\0\001\010\0\001\370\002\0\0\0\0\0\0\0\0\0\0\0\0\007\0\001\0\0\0'
+	printf '\377\377\377\377\0\0\0\0\0\0\0\0\0\0\0\0'
+} > "$tmp/spcr"
+console_at "the port that SPCR names" "" $com2 -acpitable "file=$tmp/spcr"
+
 # What a machine without serial shows: the verdict in its colour.
 #   screen NAME COLOUR ARGUMENTS...  (of QEMU)
 screen() {
