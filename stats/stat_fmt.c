@@ -24,14 +24,15 @@ static void path_push(struct dump *d, const char *name)
 
 	if (len >= PATH_MAX_LEN)
 		return;
-	str_append(d->path, sizeof(d->path), &len, "/");
-	for (; *name; name++) {
+	d->path[len++] = '/';
+	for (; *name && len < PATH_MAX_LEN - 1; name++) {
 		if (*name == ' ' || *name == '\\')
 			str_append(d->path, sizeof(d->path), &len, "\\x%02x", (u8)*name);
 		else
-			str_append(d->path, sizeof(d->path), &len, "%c", *name);
+			d->path[len++] = *name;
 	}
-	d->len = len == sizeof(d->path) - 1 ? PATH_MAX_LEN : len;
+	d->path[len] = 0;
+	d->len = len == PATH_MAX_LEN - 1 ? PATH_MAX_LEN : len;
 }
 
 static void path_pop(struct dump *d, size_t len)

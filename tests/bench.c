@@ -16,6 +16,7 @@
 #include "core/x86/smp.h"
 #include "core/x86/time.h"
 #include "stats/stat.h"
+#include "stats/stat_fmt.h"
 #include "svm/insn.h"
 #include "svm/ops.h"
 #include "tests/machine.h"
@@ -223,10 +224,10 @@ static struct stats_fs_source *agg_source(struct test_ctx *t, struct stats_fs_so
 	return s;
 }
 
-/* One aggregate over AGG_SOURCES sources of AGG_VALUES values. */
-static void bench_read_aggregate(struct test_ctx *t)
+/* top with n sources of AGG_VALUES values; value 50 of source i is i. */
+static struct stats_fs_source *make_tree(struct test_ctx *t, u32 n)
 {
-	u64 bytes = AGG_SOURCES * AGG_VALUES * 8, sum, v[SAMPLES];
+	u64 bytes = n * AGG_VALUES * 8;
 	u64 *data = host_alloc(ALIGN_UP(bytes, PAGE_SIZE) / PAGE_SIZE, t->owner);
 	struct stats_fs_source *top;
 
@@ -235,10 +236,19 @@ static void bench_read_aggregate(struct test_ctx *t)
 	REQUIRE(t, data);
 	make_values();
 	top = agg_source(t, NULL, "aggregate", 0, NULL);
-	for (u32 i = 0; i < AGG_SOURCES; i++) {
+	for (u32 i = 0; i < n; i++) {
 		data[i * AGG_VALUES + 50] = i;
 		agg_source(t, top, "s", i, data + i * AGG_VALUES);
 	}
+	return top;
+}
+
+/* One aggregate over AGG_SOURCES sources of AGG_VALUES values. */
+static void bench_read_aggregate(struct test_ctx *t)
+{
+	struct stats_fs_source *top = make_tree(t, AGG_SOURCES);
+	u64 sum, v[SAMPLES];
+
 	for (u32 i = 0; i < SAMPLES; i++) {
 		u64 start = rdtsc();
 
@@ -248,6 +258,34 @@ static void bench_read_aggregate(struct test_ctx *t)
 	}
 	stats_fs_source_put(top);
 	print(t, v, SAMPLES, unit());
+}
+
+#define DUMPS		5
+#define DUMP_SOURCES	100
+
+static void drop_line(void *ctx, const char *text)
+{
+}
+
+/* A line of a dump of DUMP_SOURCES sources of AGG_VALUES values, their totals, and the rest. */
+static void bench_dump_line(struct test_ctx *t)
+{
+	const struct stat_out out = { .line = drop_line };
+	struct stats_fs_source *top = make_tree(t, DUMP_SOURCES);
+	struct stat_dump_totals totals;
+	u64 v[DUMPS];
+
+	REQUIRE_EQ(t, stats_fs_source_register(top), 0);
+	for (u32 i = 0; i < DUMPS; i++) {
+		u64 start = rdtsc();
+
+		stat_dump(stat_fs, 1, 0, &out, &totals);
+		v[i] = (rdtsc() - start) / totals.lines;
+		EXPECT(t, totals.lines >= (DUMP_SOURCES + 1) * AGG_VALUES);
+	}
+	EXPECT_EQ(t, stats_fs_source_remove_subordinate(stat_fs->root, top), 0);
+	stats_fs_source_put(top);
+	print(t, v, DUMPS, unit());
 }
 
 #define GUEST_BENCH(sym, id_, amd_, intel_, handle_, lazy_)			\
@@ -272,6 +310,7 @@ static const struct bench benches[] = {
 	  .handle = BIT(EXIT_CPUID), .untimed = true },
 	HOST_BENCH("stat_bump", bench_stat_bump, NEED_NONE),
 	HOST_BENCH("stat_read_aggregate", bench_read_aggregate, NEED_NONE),
+	HOST_BENCH("stat_dump_line", bench_dump_line, NEED_NONE),
 };
 /* clang-format on */
 
