@@ -41,6 +41,7 @@ struct guest_vm *guest_vm_new(struct test_ctx *t, u32 id, u64 mem, const char **
 		TEST_ERROR(t, "vm_init failed (error %d)", err);
 	m->next = t->machine;
 	t->machine = m;
+	vm_stats_label(&m->vm, "test", t->test->id);
 	build_map(g, mem);
 	err = vtest_init(&g->vtest, &m->vm.bus, console_putc, &m->vm);
 	if (!err)

@@ -175,6 +175,7 @@ static void run_guest(struct test_ctx *t)
 		test_report(t, OUTCOME_FAIL, "refused: mem=: %s", why);
 		return;
 	}
+	vm_stats_label(&vm->m.vm, "guest", g->opts.name);
 	if (guest_vm_load(vm, &img, &diag)) {
 		if (t->outcome == OUTCOME_PASS)
 			test_report(t, OUTCOME_FAIL, "refused without a reason");
