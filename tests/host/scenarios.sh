@@ -84,6 +84,9 @@ scenario "no virtualization: inventory, reason, incomplete" 2 "info virt_reason 
 scenario "no virtualization, tests that need none" 0 "verdict=pass" \
 	--on qemu-novirt --append "tests=selftest.passes"
 
+scenario "statistics by four CPUs at once, 10 s" 0 "^@nestbed test stats.concurrent_10s pass" \
+	--on qemu-svm --cpus 4 --append "tests=stats.concurrent_10s"
+
 # Guests as modules.
 printf 'this is no kernel' > "$tmp/text"
 head -c 3000 "$build/guests/regs64.elf" > "$tmp/truncated"

@@ -135,9 +135,12 @@ TEST(stats, reasons_add_up, .needs = NEED_VIRT)
 	struct stats_fs_node dir;
 	struct stats_fs_entry e;
 	u64 sum = 0, total;
+	struct machine *m;
 
 	if (!stat_fs)
 		SKIP(t, "stats=off");
+	m = machine_new(t, MODE_LONG64, &five_cpuids);
+	EXPECT_EQ(t, machine_run_handling(m, BIT(EXIT_CPUID)), EXIT_HLT);
 	total = read_path(t, "/kvm/exits");
 	REQUIRE_EQ(t, stats_fs_lookup(stat_fs, "/kvm/exits/", &dir), 0);
 	for (u32 i = 0; !stats_fs_node_entry(&dir, i, &e); i++) {
@@ -147,7 +150,58 @@ TEST(stats, reasons_add_up, .needs = NEED_VIRT)
 		sum += read_path(t, path);
 	}
 	stats_fs_node_put(&dir);
+	EXPECT(t, total >= 6);
 	EXPECT_EQ(t, sum, total);
+}
+
+/* Sum of the values `name` of the machines that live now. */
+static u64 sum_machines(struct test_ctx *t, const char *name, u32 *n)
+{
+	struct stats_fs_node kvm;
+	struct stats_fs_entry e;
+	char path[128];
+	u64 sum = 0;
+
+	*n = 0;
+	REQUIRE_EQ(t, stats_fs_lookup(stat_fs, "/kvm", &kvm), 0);
+	for (u32 i = 0; !stats_fs_node_entry(&kvm, i, &e); i++) {
+		if (e.mode != 0755 || strncmp(e.name, "vm", 2))
+			continue;
+		nb_snprintf(path, sizeof(path), "/kvm/%s/%s", e.name, name);
+		sum += read_path(t, path);
+		++*n;
+	}
+	stats_fs_node_put(&kvm);
+	return sum;
+}
+
+/* All there was is in the machines that live and in those that ended. */
+TEST(stats, machines_add_up, .needs = NEED_VIRT)
+{
+	static const char *const name[] = { "exits", "exits/cpuid", "halt_exits" };
+	struct machine *m[2];
+	char path[64];
+	u32 n;
+
+	if (!stat_fs)
+		SKIP(t, "stats=off");
+	for (u32 i = 0; i < ARRAY_SIZE(m); i++) {
+		m[i] = machine_new(t, MODE_LONG64, &five_cpuids);
+		EXPECT_EQ(t, machine_run_handling(m[i], BIT(EXIT_CPUID)), EXIT_HLT);
+	}
+	for (u32 alive = ARRAY_SIZE(m) + 1; alive--;) {
+		for (u32 i = 0; i < ARRAY_SIZE(name); i++) {
+			u64 live = sum_machines(t, name[i], &n);
+
+			EXPECT(t, live >= alive && n >= alive);
+			nb_snprintf(path, sizeof(path), "/kvm/ended/%s", name[i]);
+			live += read_path(t, path);
+			nb_snprintf(path, sizeof(path), "/kvm/%s", name[i]);
+			EXPECT_EQ(t, read_path(t, path), live);
+		}
+		if (alive)
+			machine_free(m[alive - 1]);
+	}
 }
 
 /* What may be cleared; the counters of the run themselves are left alone. */
@@ -178,8 +232,6 @@ TEST(stats, modes)
  * aggregate, clears a counter of its own, and retires or revokes.  What it
  * counted for the total must be in the total ever after.
  */
-#define CONCURRENT_SECONDS	2
-
 struct shared {
 	struct stats_fs_source *top, *gone;
 	u64 gone_n;
@@ -251,7 +303,7 @@ static void one_cpu(struct test_ctx *t)
 	EXPECT(t, round > 0);
 }
 
-TEST(stats, concurrent, .needs = NEED_SMP, .timeout = 60)
+static void run_concurrent(struct test_ctx *t, u64 seconds)
 {
 	struct stats_fs_node left;
 	struct stats_fs_entry e;
@@ -266,7 +318,7 @@ TEST(stats, concurrent, .needs = NEED_SMP, .timeout = 60)
 	REQUIRE_EQ(t, stats_fs_source_add_subordinate(shared->top, shared->gone), 0);
 	REQUIRE_EQ(t, stats_fs_source_add_values(shared->top, counter, NULL, 0), 0);
 	REQUIRE_EQ(t, stats_fs_source_add_values(shared->gone, counter, &shared->gone_n, 0), 0);
-	shared->end = rdtsc() + us_to_tsc(CONCURRENT_SECONDS * 1000000);
+	shared->end = rdtsc() + us_to_tsc(seconds * 1000000);
 	test_on_all_cpus(t, one_cpu);
 	EXPECT_EQ(t, total_now(t), shared->counted);
 	EXPECT_EQ(t, shared->gone_n, shared->counted);
@@ -279,4 +331,14 @@ TEST(stats, concurrent, .needs = NEED_SMP, .timeout = 60)
 	EXPECT_EQ(t, stats_fs_source_remove_subordinate(stat_fs->root, shared->top), 0);
 	stats_fs_source_put(shared->gone);
 	stats_fs_source_put(shared->top);
+}
+
+TEST(stats, concurrent, .needs = NEED_SMP, .timeout = 60)
+{
+	run_concurrent(t, 2);
+}
+
+TEST(stats, concurrent_10s, .needs = NEED_SMP, .flags = TEST_OFF, .timeout = 60)
+{
+	run_concurrent(t, 10);
 }
