@@ -129,6 +129,7 @@ static void clean_up(struct test_ctx *t, bool abandoned)
 	if (abandoned) {
 		log_abandon();
 		page_alloc_recover(&host_pages);
+		exit_trace_dump();
 		this_cpu()->current = NULL;
 		if (this_cpu()->loaded)
 			virt->put(this_cpu()->loaded);

@@ -108,7 +108,8 @@ wait
 machine qemu-svm-large --on qemu-svm --mem 6G --cpus 16 &
 machine bochs-vmx-smp --on bochs-vmx --cpus 2 &
 wait
-for m in qemu-svm qemu-svm-uefi qemu-svm-large bochs-svm bochs-vmx bochs-vmx-smp; do
+machine qemu-svm-small --on qemu-svm --mem 64M --cpus 1
+for m in qemu-svm qemu-svm-uefi qemu-svm-large qemu-svm-small bochs-svm bochs-vmx bochs-vmx-smp; do
 	count_machine $m "$(cat "$L/$m.code")"
 done
 step_ok scenarios sh tests/host/scenarios.sh "$O"

@@ -194,6 +194,8 @@ screen "the UEFI framebuffer shows the verdict" green -cdrom "$tmp/uefi.iso" \
 	-drive "if=pflash,format=raw,readonly=on,file=$code" \
 	-drive "if=pflash,format=raw,file=$tmp/vars.fd"
 
+screen "multiboot 2 through BIOS" green -cdrom "$tmp/uefi.iso"
+
 # The same ISO as a USB stick, through BIOS.
 rm -f "$tmp/ser"
 timeout 90 qemu-system-x86_64 -machine q35 -accel tcg -cpu max,+svm -m 256 -display none \
