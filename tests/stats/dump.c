@@ -85,7 +85,8 @@ static void make_tree(struct test_ctx *t)
 		big.data[i] = test_random(t);
 	for (u32 i = 0; i < SOURCES; i++) {
 		REQUIRE_EQ(t, stats_fs_source_create(&big.fs, &s, 0, "s%u", i), 0);
-		REQUIRE_EQ(t, stats_fs_source_add_values(s, big.value, &big.data[i * VALUES], 0), 0);
+		REQUIRE_EQ(t, stats_fs_source_add_values(s, big.value, big.data + i * VALUES, 0),
+			   0);
 		REQUIRE_EQ(t, stats_fs_source_register(s), 0);
 	}
 }
