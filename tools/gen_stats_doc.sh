@@ -14,7 +14,7 @@ trap 'rm -rf "$tmp"' EXIT
 # One declaration a line: "MACRO(arguments)", from wherever it starts to its end.
 export LC_ALL=C
 {
-	find core svm vmx sev stats tests -path tests/unit -prune -o -name '*.c' -print 2> /dev/null
+	find core svm vmx stats tests -path tests/unit -prune -o -name '*.c' -print
 	echo core/vm/vcpu_stats.def
 	echo core/vm/exit_reasons.def
 } | sort | xargs awk '
