@@ -330,20 +330,13 @@ static void plan_bench(const struct run_env *e)
 		report_incomplete("no usable virtualization: %s", virt_why);
 }
 
-static const char *lacks(const struct test *test)
-{
-	if (!virt && (test->needs & NEED_VIRT))
-		return "needs SVM or VMX";
-	return (test->needs & NEED_SMP) && cpu_count < 2 ? "needs two CPUs" : NULL;
-}
-
 static void run_bench(const struct run_env *e)
 {
 	static struct test_ctx ctx;
 
 	for (size_t i = 0; i < ARRAY_SIZE(benches); i++) {
 		const struct test *test = &benches[i].test;
-		const char *missing = lacks(test);
+		const char *missing = runner_lacks(test);
 		u64 start = time_us();
 
 		if (!chosen(test))

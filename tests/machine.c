@@ -154,6 +154,27 @@ void machine_free(struct machine *m)
 	host_free(m, MACHINE_PAGES);
 }
 
+void machines_release(struct test_ctx *t, bool abandoned)
+{
+	struct percpu *cpu = this_cpu();
+	struct machine *m, *next;
+
+	if (abandoned) {
+		cpu->current = NULL;
+		if (cpu->loaded)
+			virt->put(cpu->loaded);
+		cpu->loaded = NULL;
+	}
+	for (m = t->machine; m; m = next) {
+		next = m->next;
+		if (!abandoned)
+			vm_fini(&m->vm);
+		else if (m->v)
+			virt->vcpu_fini(m->v);
+	}
+	t->machine = NULL;
+}
+
 /*
  * Each vector has a stub of 16 bytes at G_HANDLERS: push 0 if the CPU pushed
  * no error code, push the vector, jump to the common part, which fills

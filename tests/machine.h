@@ -102,6 +102,13 @@ void *machine_ptr(struct machine *m, u64 gpa, u64 len);
 u64 machine_read64(struct machine *m, u64 gpa);
 void machine_write64(struct machine *m, u64 gpa, u64 val);
 
+/*
+ * Takes all machines of t off this CPU.  abandoned: the code that used them was
+ * stopped anywhere, so no structure of theirs is trusted; their memory is the
+ * owner tag's and goes back with it.
+ */
+void machines_release(struct test_ctx *t, bool abandoned);
+
 /* Frees it before the test ends (a test that makes many). */
 void machine_free(struct machine *m);
 

@@ -4,12 +4,12 @@
 
 #include "core/lib/string.h"
 #include "core/mm/host.h"
-#include "core/vm/virt_ops.h"
 #include "core/x86/insn.h"
 #include "core/x86/percpu.h"
 #include "core/x86/smp.h"
 #include "core/x86/time.h"
 #include "tests/machine.h"
+#include "tests/runner.h"
 
 struct job {
 	struct test_ctx ctx;
@@ -21,7 +21,6 @@ struct job {
 static void run_job(void *arg)
 {
 	struct job *j = arg;
-	struct machine *m, *next;
 	int left;
 
 	this_cpu()->abandon = &j->ctx;
@@ -29,21 +28,7 @@ static void run_job(void *arg)
 	if (!left)
 		j->fn(&j->ctx);
 	this_cpu()->abandon = NULL;
-	if (left == 2) {
-		this_cpu()->current = NULL;
-		if (this_cpu()->loaded)
-			virt->put(this_cpu()->loaded);
-		this_cpu()->loaded = NULL;
-		for (m = j->ctx.machine; m; m = m->next)
-			if (m->v)
-				virt->vcpu_fini(m->v);
-	} else {
-		for (m = j->ctx.machine; m; m = next) {
-			next = m->next;
-			vm_fini(&m->vm);
-		}
-	}
-	j->ctx.machine = NULL;
+	machines_release(&j->ctx, left == RUNNER_ABANDONED);
 	sti();
 	WRITE_ONCE(j->done, 1);
 }

@@ -32,7 +32,6 @@
 #include "tests/statistics.h"
 
 #define GRACE_US	1500000
-#define ABANDONED	2		/* value of context_restore */
 
 SECTION_BOUNDS(struct test, tests);
 
@@ -49,7 +48,7 @@ static void abandon(struct trap_frame *f, struct test_ctx *t, const char *how)
 	symbol_format(sym, sizeof(sym), f->rip);
 	t->timed_out = true;
 	test_report(t, OUTCOME_FAIL, "timed out: hypervisor hung in %s (%s)", sym, how);
-	trap_abandon(f, &t->abort, ABANDONED);
+	trap_abandon(f, &t->abort, RUNNER_ABANDONED);
 }
 
 static void timer_tick(struct trap_frame *f)
@@ -121,8 +120,6 @@ static void disarm(struct test_ctx *t)
 /* After an abandonment no structure of the test can be trusted. */
 static void clean_up(struct test_ctx *t, bool abandoned)
 {
-	struct machine *m, *next;
-
 	/* Some CPU may have been stopped in the middle of anything. */
 	if (abandoned || t->outcome >= OUTCOME_ERROR)
 		vm_stats_recover();
@@ -130,20 +127,8 @@ static void clean_up(struct test_ctx *t, bool abandoned)
 		log_abandon();
 		page_alloc_recover(&host_pages);
 		exit_trace_dump();
-		this_cpu()->current = NULL;
-		if (this_cpu()->loaded)
-			virt->put(this_cpu()->loaded);
-		this_cpu()->loaded = NULL;
-		for (m = t->machine; m; m = m->next)
-			if (m->v)
-				virt->vcpu_fini(m->v);
-	} else {
-		for (m = t->machine; m; m = next) {
-			next = m->next;
-			vm_fini(&m->vm);
-		}
 	}
-	t->machine = NULL;
+	machines_release(t, abandoned);
 	vm_stats_end_owner(t->owner);
 	page_free_owner(&host_pages, t->owner);
 }
@@ -174,7 +159,7 @@ void runner_run(struct test_ctx *t, const struct test *test, u64 seconds)
 	}
 	disarm(t);
 	sti();
-	clean_up(t, left == ABANDONED);
+	clean_up(t, left == RUNNER_ABANDONED);
 	if (!t->checks && t->outcome == OUTCOME_PASS)
 		test_report(t, OUTCOME_ERROR, "the test checked nothing");
 }
@@ -190,8 +175,7 @@ static bool virt_is(enum virt_vendor vendor)
 	return virt && virt->vendor == vendor;
 }
 
-/* Why this machine cannot run the test, or NULL. */
-static const char *lacks(const struct test *test)
+const char *runner_lacks(const struct test *test)
 {
 	if ((test->needs & NEED_SVM) && !virt_is(VIRT_SVM))
 		return "needs SVM";
@@ -275,7 +259,7 @@ void runner_test_run(const struct test *test)
 {
 	static struct test_ctx ctx;
 	const struct defect *d = defect_find(env->platform, test->id, NULL);
-	const char *missing = lacks(test);
+	const char *missing = runner_lacks(test);
 	u64 seconds = test->timeout ? test->timeout : env->opts.timeout;
 	u64 start;
 

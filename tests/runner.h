@@ -14,6 +14,12 @@
  */
 void runner_run(struct test_ctx *t, const struct test *test, u64 seconds);
 
+/* What context_save returns when the watchdog took the code away. */
+#define RUNNER_ABANDONED	2
+
+/* Why this machine cannot run the test, or NULL. */
+const char *runner_lacks(const struct test *test);
+
 /* Test number i of the image, whether selected or not; NULL behind the last. */
 const struct test *runner_test(size_t i);
 /* Runs and reports it. */
