@@ -12,13 +12,15 @@
 
 #include "core/lib/base.h"
 
-#define BUS_MAX_IO	24
-#define BUS_MAX_MMIO	8
+#define BUS_MAX_IO	48
+#define BUS_MAX_MMIO	12
 
 /* What an access did to the guest; anything else it did is in *val. */
 enum bus_result {
 	BUS_OK,
 	BUS_DONE,		/* the guest ended itself: bus->result */
+	BUS_POWEROFF,		/* it switched itself off (ACPI S5) */
+	BUS_RESET,		/* it reset its machine */
 };
 
 /*

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The local APIC of a vCPU, xAPIC and x2APIC: SDM3 11, APM2 16.  Pure.
+ *
+ * All functions belong to the thread that runs the vCPU, except vlapic_match,
+ * vlapic_accept and apic_route, which any CPU may call at any time: what they
+ * bring is posted with atomic operations and taken over by vlapic_pull.
+ */
+#ifndef CORE_DEV_VLAPIC_H
+#define CORE_DEV_VLAPIC_H
+
+#include "core/dev/env.h"
+
+#define VLAPIC_BASE	0xfee00000ULL
+#define VLAPIC_SIZE	0x1000
+/* Input clock of the timer: one tick a nanosecond before the divider. */
+#define VLAPIC_TIMER_HZ	1000000000ULL
+#define VLAPIC_MAX	32
+
+enum apic_mode {
+	APIC_FIXED, APIC_LOWEST, APIC_SMI, APIC_MODE_3, APIC_NMI, APIC_INIT, APIC_SIPI,
+	APIC_EXTINT,
+};
+
+/* An interrupt message: from an ICR, an I/O APIC or an MSI. */
+struct apic_msg {
+	u32 dest;		/* APIC id, or logical; broadcast: ~0 (8-bit ones: 0xff) */
+	u8 mode;		/* enum apic_mode */
+	u8 vector;
+	u8 shorthand;		/* 0 none, 1 self, 2 all, 3 all but self (ICR 19:18) */
+	bool logical;
+	bool level;		/* trigger mode */
+	bool deassert;		/* level de-assert: INIT only, ignored */
+	bool wide;		/* dest has 32 bits: sent in x2APIC mode */
+};
+
+/* Signals that vlapic_pull returns. */
+#define VLAPIC_NMI	0x1u
+#define VLAPIC_INIT	0x2u
+#define VLAPIC_SIPI	0x4u
+#define VLAPIC_SMI	0x8u
+
+struct vlapic;
+
+struct vlapic_env {
+	void *ctx;
+	u64 (*now)(void *ctx);				/* guest time, ns */
+	u64 (*tsc)(void *ctx, u32 id);			/* guest TSC of that vCPU */
+	/* A write to ICR: apic_route and wake whom it names. */
+	void (*send)(void *ctx, struct vlapic *from, const struct apic_msg *m);
+	/* EOI of a level-triggered vector, to the I/O APIC. */
+	void (*eoi)(void *ctx, u8 vector);
+	/* The timer was set: vlapic_next, vlapic_next_tsc may be earlier. */
+	void (*rearm)(void *ctx, u32 id);
+};
+
+/* The register page by number (offset / 16), and what has no register. */
+struct vlapic_state {
+	u64 base;		/* IA32_APIC_BASE */
+	u64 tsc_deadline;	/* IA32_TSC_DEADLINE; 0: disarmed */
+	u64 timer_start;	/* guest time at which TMICT began to count; DEV_NEVER: stopped */
+	u64 icr;		/* x2APIC: 64 bits */
+	u32 id;			/* initial APIC id, x2APIC id */
+	u32 xapic_id;		/* APIC id register, bits 31:24 */
+	u32 version, tpr, ldr, dfr, svr;
+	u32 isr[8], tmr[8], irr[8];
+	u32 esr, esr_pending;	/* what the next write to ESR shows */
+	u32 lvt[7];		/* CMCI, timer, thermal, perf, LINT0, LINT1, error */
+	u32 tmict, dcr;
+	u32 sipi_vector;
+	u32 signals;		/* VLAPIC_ posted and not taken; at save time */
+	u32 reserved;
+};
+
+struct vlapic {
+	struct vlapic_state s;
+	const struct vlapic_env *env;
+	/* Written by any CPU. */
+	u32 posted[8], posted_level[8];
+	u32 posted_signals;	/* VLAPIC_ bits, and that posted[] has something */
+	u32 posted_sipi;
+};
+
+/* Reset state of vCPU number id (its APIC id); bsp: boot processor. */
+void vlapic_init(struct vlapic *a, u32 id, bool bsp, const struct vlapic_env *env);
+/* SDM3 11.4.7.3: after INIT; APIC id, base and mode stay. */
+void vlapic_reset(struct vlapic *a);
+
+/* Is the MMIO page there, and at which address? */
+static inline bool vlapic_mmio_on(const struct vlapic *a)
+{
+	return (a->s.base >> 10 & 3) == 2;
+}
+static inline u64 vlapic_mmio_base(const struct vlapic *a)
+{
+	return a->s.base & ~0xfffULL;
+}
+
+/* The register page; off is 0..0xfff, any size: SDM3 11.4.1. */
+u64 vlapic_mmio_read(struct vlapic *a, u32 off, u8 size);
+void vlapic_mmio_write(struct vlapic *a, u32 off, u8 size, u64 val);
+
+/* MSRs 0x800..0x8ff, IA32_APIC_BASE, IA32_TSC_DEADLINE.  false: #GP. */
+bool vlapic_msr_read(struct vlapic *a, u32 msr, u64 *val);
+bool vlapic_msr_write(struct vlapic *a, u32 msr, u64 val);
+/* maxphyaddr: of the guest.  false: #GP (reserved bits, illegal mode change). */
+bool vlapic_set_base(struct vlapic *a, u64 val, u8 maxphyaddr);
+
+/* Does m (without shorthand) name this APIC?  Any CPU. */
+bool vlapic_match(const struct vlapic *a, const struct apic_msg *m);
+/* Posts m to this APIC.  true: its vCPU should look.  Any CPU. */
+bool vlapic_accept(struct vlapic *a, const struct apic_msg *m);
+/*
+ * Who gets m: shorthand, destination, lowest priority arbitration among n
+ * APICs; posts it there.  from: sender, NULL for devices.  Returns BIT(i) of
+ * each apic[i] that should look.  Any CPU.
+ */
+u32 apic_route(struct vlapic *const *apic, u32 n, const struct vlapic *from,
+	       const struct apic_msg *m);
+
+/* Takes over what was posted; returns VLAPIC_ signals (SIPI: s.sipi_vector). */
+u32 vlapic_pull(struct vlapic *a);
+/* Something is posted and not pulled. */
+static inline bool vlapic_posted(const struct vlapic *a)
+{
+	return READ_ONCE(a->posted_signals);
+}
+
+/* The vector that can be delivered now (above PPR, APIC enabled), or -1. */
+int vlapic_pending(const struct vlapic *a);
+/* The highest requested vector's class (1..15) if only TPR holds it back, else 0. */
+u8 vlapic_masked_class(const struct vlapic *a);
+/* The CPU took the interrupt: IRR to ISR. */
+void vlapic_ack(struct vlapic *a, u8 vector);
+/* Does LINT0 let ExtINT of the 8259 through (also with the APIC disabled)? */
+bool vlapic_extint(const struct vlapic *a);
+/* The level of LINT1 rose: NMI as LVT says. */
+void vlapic_lint1(struct vlapic *a);
+
+/* CR8 is TPR 7:4 (SDM3 11.8.6). */
+static inline u8 vlapic_cr8(const struct vlapic *a)
+{
+	return (u8)(a->s.tpr >> 4);
+}
+void vlapic_set_cr8(struct vlapic *a, u8 cr8);
+
+/* When the timer fires next: guest time, or DEV_NEVER. */
+u64 vlapic_next(const struct vlapic *a);
+/* The same in TSC-deadline mode: guest TSC, or DEV_NEVER. */
+u64 vlapic_next_tsc(const struct vlapic *a);
+/* Fires what is due. */
+void vlapic_tick(struct vlapic *a, u64 now, u64 tsc);
+
+/* For save: posted things move into s.  For restore: 0 or -EINVAL. */
+void vlapic_save(struct vlapic *a);
+int __must_check vlapic_state_check(const struct vlapic_state *s);
+
+#endif
