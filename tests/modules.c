@@ -2,7 +2,7 @@
 /*
  * Guests that the boot loader brought as modules: each is loaded by its
  * content, run to its end and reported as guest.<name>.  A module that another
- * one names as its initrd is no guest itself.
+ * one names in initrd= or modules= is no guest itself.
  */
 #include "tests/modules.h"
 
@@ -64,10 +64,11 @@ static void make_id(struct module_guest *g)
 		str_append(g->id, sizeof(g->id), &n, "_%u", g->index);
 }
 
-static bool is_initrd(const char *name)
+/* Does another guest want that module handed to it? */
+static bool handed_on(const char *name)
 {
 	for (u32 i = 0; i < n_guests; i++)
-		if (guest[i].opts.initrd[0] && !strcmp(guest[i].opts.initrd, name))
+		if (guest_options_use(&guest[i].opts, name))
 			return true;
 	return false;
 }
@@ -105,7 +106,7 @@ static void add_module(const struct boot_module *m, u32 index)
 
 static bool chosen(const struct module_guest *g)
 {
-	if (is_initrd(g->opts.name))
+	if (handed_on(g->opts.name))
 		return false;
 	return !env->opts.guests.count || name_list_match(&env->opts.guests, g->opts.name);
 }
@@ -209,7 +210,7 @@ static void run_module(const struct module_guest *g)
 const char *modules_guest(size_t i, const char **refused)
 {
 	for (u32 k = 0; k < n_guests; k++) {
-		if (is_initrd(guest[k].opts.name) || i--)
+		if (handed_on(guest[k].opts.name) || i--)
 			continue;
 		*refused = guest[k].refused;
 		return guest[k].opts.name;
@@ -220,7 +221,7 @@ const char *modules_guest(size_t i, const char **refused)
 void modules_run(const char *glob)
 {
 	for (u32 i = 0; i < n_guests; i++)
-		if (!is_initrd(guest[i].opts.name) && glob_match(glob, guest[i].opts.name))
+		if (!handed_on(guest[i].opts.name) && glob_match(glob, guest[i].opts.name))
 			run_module(&guest[i]);
 }
 

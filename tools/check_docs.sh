@@ -124,8 +124,8 @@ done >> "$tmp/bad"
 rule "options of nestbed exist"
 
 # Both ways: what a table of the README has and what the source has.
-sed -n 's/^	{ "\([a-z-]*\)",	*OPT_.*/\1/p' core/lib/cmdline.c | sort -u > "$tmp/have"
-sed -n '/^## Kernel command line/,/^## On real/s/^| `\([a-z-]*\)=.*/\1/p' README.md |
+sed -n 's/^	{ "\([a-z_-]*\)",	*OPT_.*/\1/p' core/lib/cmdline.c | sort -u > "$tmp/have"
+sed -n '/^## Kernel command line/,/^## On real/s/^| `\([a-z_-]*\)=.*/\1/p' README.md |
 	sort -u > "$tmp/said"
 [ -s "$tmp/have" ] || echo "no words found in core/lib/cmdline.c" > "$tmp/bad"
 comm -3 "$tmp/have" "$tmp/said" >> "$tmp/bad"

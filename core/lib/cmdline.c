@@ -9,6 +9,7 @@ enum opt_type {
 	OPT_LIST,		/* struct name_list, comma-separated, grows */
 	OPT_POINTER,		/* const char *, into the text */
 	OPT_NAME,		/* char[GUEST_NAME_MAX] */
+	OPT_NAMES,		/* struct guest_names, separated by '+', grows */
 	OPT_NUMBER,		/* u64: one of the words, or min..max */
 	OPT_SIZE,		/* as OPT_NUMBER, with a suffix, whole pages */
 };
@@ -51,6 +52,9 @@ static const struct opt_word nested_words[] = {
 static const struct opt_word stats_words[] = {
 	{ "end", STATS_AT_END }, { "off", STATS_OFF }, { 0 },
 };
+static const struct opt_word guests_words[] = {
+	{ "serial", GUESTS_SERIAL }, { "parallel", GUESTS_PARALLEL }, { 0 },
+};
 static const struct opt_word switch_words[] = { { "on", 1 }, { "off", 0 }, { 0 } };
 static const struct opt_word off_words[] = { { "off", 0 }, { 0 } };
 
@@ -63,6 +67,7 @@ static const struct opt kernel_opts[] = {
 	{ "tests",	OPT_LIST,	O(tests),	NULL,		0,	0, 0 },
 	{ "skip",	OPT_LIST,	O(skip),	NULL,		0,	0, 0 },
 	{ "guest",	OPT_LIST,	O(guests),	NULL,		0,	0, 0 },
+	{ "guests",	OPT_NUMBER,	O(guests_run),	guests_words,	0,	0, 0 },
 	{ "mode",	OPT_NUMBER,	O(mode),	mode_words,	0,	0, 0 },
 	{ "stats",	OPT_NUMBER,	O(stats),	stats_words,	1,	86400, 0 },
 	{ "timeout",	OPT_NUMBER,	O(timeout),	off_words,	1,	86400, 0 },
@@ -74,17 +79,20 @@ static const struct opt kernel_opts[] = {
 	{ "loglevel",	OPT_NUMBER,	O(loglevel),	loglevel_words,	0,	0, 0 },
 	{ "profile",	OPT_POINTER,	O(profile),	NULL,		0,	0, 0 },
 	{ "console",	OPT_POINTER,	O(console),	NULL,		0,	0, 0 },
+	{ "console_in",	OPT_POINTER,	O(console_in),	NULL,		0,	0, 0 },
 };
 
 static const struct opt guest_opts[] = {
 	/* key		type		field		words		min	max */
 	{ "mem",	OPT_SIZE,	G(mem),		NULL,		1 << 20, 1ULL << 40, 0 },
-	{ "cpus",	OPT_NUMBER,	G(cpus),	NULL,		1,	256, 0 },
+	{ "cpus",	OPT_NUMBER,	G(cpus),	NULL,		1,	GUEST_CPUS_MAX, 0 },
 	{ "initrd",	OPT_NAME,	G(initrd),	NULL,		0,	0, 0 },
+	{ "modules",	OPT_NAMES,	G(modules),	NULL,		0,	0, 0 },
 	{ "nested",	OPT_NUMBER,	G(nested),	nested_words,	0,	0, 0 },
 	{ "expect",	OPT_NUMBER,	G(expect),	NULL,		0,	0xffffffff,
 	  G(has_expect) },
 	{ "timeout",	OPT_NUMBER,	G(timeout),	NULL,		1,	86400, 0 },
+	{ "output",	OPT_SIZE,	G(output),	NULL,		4 << 10, 1ULL << 30, 0 },
 };
 /* clang-format on */
 
@@ -122,14 +130,18 @@ static void describe_allowed(const struct opt *opt, char *buf, size_t size)
 		str_append(buf, size, &len, "some text");
 	if (opt->type == OPT_NAME)
 		str_append(buf, size, &len, "a name of at most %d characters", GUEST_NAME_MAX - 1);
+	if (opt->type == OPT_NAMES)
+		str_append(buf, size, &len, "at most %d names with + between them",
+			   GUEST_MODULES_MAX);
 	for (w = opt->words; w && w->name; w++)
 		str_append(buf, size, &len, "%s%s", len ? ", " : "", w->name);
 	if (!opt->max)
 		return;
 	str_append(buf, size, &len, len ? " or " : "");
 	if (opt->type == OPT_SIZE)
-		str_append(buf, size, &len, "%lluM..%lluM in steps of 4K",
-			   (unsigned long long)opt->min >> 20, (unsigned long long)opt->max >> 20);
+		str_append(buf, size, &len, "%llu%c..%lluM in steps of 4K",
+			   (unsigned long long)opt->min >> (opt->min >> 20 ? 20 : 10),
+			   opt->min >> 20 ? 'M' : 'K', (unsigned long long)opt->max >> 20);
 	else if (opt->max == ~0ULL)
 		str_append(buf, size, &len, "a number from %llu", (unsigned long long)opt->min);
 	else
@@ -150,6 +162,22 @@ static int set_list(struct name_list *list, char *value)
 		if (*value)
 			list->item[list->count++] = value;
 		value = p;
+	}
+	return 0;
+}
+
+/* A name may hold '+' itself: such a module cannot be named here. */
+static int set_names(struct guest_names *names, char *value)
+{
+	while (value) {
+		char *next = strchr(value, '+');
+
+		if (next)
+			*next++ = '\0';
+		if (!*value || strlen(value) >= GUEST_NAME_MAX || names->count == GUEST_MODULES_MAX)
+			return -EINVAL;
+		str_copy(names->name[names->count++], value, GUEST_NAME_MAX);
+		value = next;
 	}
 	return 0;
 }
@@ -195,6 +223,8 @@ static int set_value(const struct opt *opt, void *base, char *value)
 			return -EINVAL;
 		str_copy(field, value, GUEST_NAME_MAX);
 		break;
+	case OPT_NAMES:
+		return set_names((struct guest_names *)field, value);
 	case OPT_NUMBER:
 	case OPT_SIZE:
 		err = set_number(opt, (u64 *)field, value);
@@ -274,6 +304,7 @@ static void set_defaults(struct nb_options *o)
 	o->loglevel = 2;
 	o->profile = "";
 	o->console = "";
+	o->console_in = "";
 }
 
 void cmdline_parse(const char *cmdline, struct nb_options *o, const struct diag *d)
@@ -324,6 +355,16 @@ static char *guest_name(char *word, struct guest_options *g, const struct diag *
 	diag_printf(d, "guest \"%.60s\": refused: a name has 1 to %d of the characters "
 		    "A-Z a-z 0-9 _ . + -", name, GUEST_NAME_MAX - 1);
 	return NULL;
+}
+
+bool guest_options_use(const struct guest_options *g, const char *name)
+{
+	if (*name && !strcmp(g->initrd, name))
+		return true;
+	for (u32 i = 0; i < g->modules.count; i++)
+		if (!strcmp(g->modules.name[i], name))
+			return true;
+	return false;
 }
 
 int guest_options_parse(const char *cmdline, unsigned int index,

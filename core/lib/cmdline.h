@@ -12,6 +12,8 @@
 #define CMDLINE_MAX		2048	/* longer ones are cut, with a warning */
 #define CMDLINE_LIST_MAX	64
 #define GUEST_NAME_MAX		64
+#define GUEST_CPUS_MAX		32
+#define GUEST_MODULES_MAX	8
 
 /* Patterns for glob_match, in the order given. */
 struct name_list {
@@ -37,6 +39,11 @@ enum on_end {
 	ON_END_MONITOR,
 };
 
+enum guests_run {
+	GUESTS_SERIAL,		/* one after the other */
+	GUESTS_PARALLEL,	/* all at once */
+};
+
 #define STATS_OFF	0ULL
 #define STATS_AT_END	(~0ULL)
 #define TIMEOUT_OFF	0ULL
@@ -47,6 +54,7 @@ struct nb_options {
 	struct name_list tests;		/* empty: the default selection */
 	struct name_list skip;
 	struct name_list guests;	/* empty: all */
+	u64 guests_run;			/* enum guests_run */
 	u64 mode;			/* enum run_mode */
 	u64 stats;			/* period in seconds, or STATS_* */
 	u64 timeout;			/* seconds per test, or TIMEOUT_OFF */
@@ -58,6 +66,7 @@ struct nb_options {
 	u64 loglevel;			/* 0 error, 1 warn, 2 info, 3 debug */
 	const char *profile;		/* "" when not given */
 	const char *console;		/* "" when not given */
+	const char *console_in;		/* guest that has the line from its start, or "" */
 	char text[CMDLINE_MAX];
 };
 
@@ -77,16 +86,24 @@ enum guest_nested {
 	GUEST_NESTED_VMX,
 };
 
+/* Names of other modules. */
+struct guest_names {
+	u32 count;
+	char name[GUEST_MODULES_MAX][GUEST_NAME_MAX];
+};
+
 /* NAME[:key=value,...] ARGS... */
 struct guest_options {
 	char name[GUEST_NAME_MAX];	/* [A-Za-z0-9_.+-], no directory */
 	char initrd[GUEST_NAME_MAX];	/* another module's name, or "" */
+	struct guest_names modules;	/* handed on to a multiboot kernel, in this order */
 	u64 mem;			/* bytes, multiple of 4 KiB; 0: default */
-	u64 cpus;			/* at least 1 */
+	u64 cpus;			/* 1..GUEST_CPUS_MAX */
 	u64 nested;			/* enum guest_nested */
 	u64 expect;			/* value at port 0xf4; valid if has_expect */
 	u64 has_expect;
 	u64 timeout;			/* seconds, 0: as for tests */
+	u64 output;			/* bytes that its console may print; 0: default */
 	const char *args;		/* points into the parsed string */
 };
 
@@ -97,5 +114,8 @@ struct guest_options {
  */
 int __must_check guest_options_parse(const char *cmdline, unsigned int index,
 				     struct guest_options *g, const struct diag *d);
+
+/* Is the module of that name one that g hands on?  Then it is no guest itself. */
+bool guest_options_use(const struct guest_options *g, const char *name);
 
 #endif

@@ -43,10 +43,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_list(&o, &o.tests);
 	check_list(&o, &o.skip);
 	check_list(&o, &o.guests);
-	if (strlen(o.profile) + strlen(o.console) >= 2 * sizeof(o.text))
+	if (strlen(o.profile) + strlen(o.console) + strlen(o.console_in) >= 3 * sizeof(o.text))
 		abort();
-	if (!guest_options_parse(line, 7, &g, &d) && (g.cpus < 1 || g.cpus > 256))
+	if (!guest_options_parse(line, 7, &g, &d) && (g.cpus < 1 || g.cpus > GUEST_CPUS_MAX))
 		abort();
+	if (g.modules.count > GUEST_MODULES_MAX)
+		abort();
+	for (u32 i = 0; i < g.modules.count; i++)
+		if (!g.modules.name[i][0] || !guest_options_use(&g, g.modules.name[i]))
+			abort();
 	if (!g.name[0] || strnlen(g.name, sizeof(g.name)) == sizeof(g.name))
 		abort();
 	if (g.args < line || g.args > line + size)

@@ -32,6 +32,8 @@ static void test_defaults(void **state)
 		assert_int_equal(o.loglevel, 2);
 		assert_string_equal(o.profile, "");
 		assert_string_equal(o.console, "");
+		assert_string_equal(o.console_in, "");
+		assert_int_equal(o.guests_run, GUESTS_SERIAL);
 	}
 }
 
@@ -39,7 +41,7 @@ static void test_every_key(void **state)
 {
 	parse("nestbed.elf tests=svm.*,vmx.* skip=*.slow guest=kut mode=tests stats=5 timeout=7 "
 	      "watchdog=off migrate=3 seed=0x10 on-end=halt loglevel=debug profile=quick "
-	      "console=io:0x2f8,115200");
+	      "console=io:0x2f8,115200 console_in=linux guests=parallel");
 	assert_string_equal(cap.text, "");
 	assert_int_equal(o.tests.count, 2);
 	assert_string_equal(o.tests.item[0], "svm.*");
@@ -58,6 +60,8 @@ static void test_every_key(void **state)
 	assert_int_equal(o.loglevel, 3);
 	assert_string_equal(o.profile, "quick");
 	assert_string_equal(o.console, "io:0x2f8,115200");
+	assert_string_equal(o.console_in, "linux");
+	assert_int_equal(o.guests_run, GUESTS_PARALLEL);
 }
 
 static void test_every_word_of_a_value(void **state)
@@ -68,6 +72,7 @@ static void test_every_word_of_a_value(void **state)
 		{ "mode=guests",	offsetof(struct nb_options, mode),	RUN_GUESTS },
 		{ "mode=monitor",	offsetof(struct nb_options, mode),	RUN_MONITOR },
 		{ "mode=bench",		offsetof(struct nb_options, mode),	RUN_BENCH },
+		{ "guests=serial",	offsetof(struct nb_options, guests_run), GUESTS_SERIAL },
 		{ "on-end=poweroff",	offsetof(struct nb_options, on_end),	ON_END_POWEROFF },
 		{ "on-end=reboot",	offsetof(struct nb_options, on_end),	ON_END_REBOOT },
 		{ "on-end=monitor",	offsetof(struct nb_options, on_end),	ON_END_MONITOR },
@@ -122,6 +127,10 @@ static void test_bad_words_are_named(void **state)
 		{ "tests=",	"tests=: must be a list of at most 64 names" },
 		{ "console=",	"console=: must be some text" },
 		{ "on-end=x",	"on-end=x: must be poweroff, reboot, halt, monitor" },
+		{ "guests=all",	"guests=all: must be serial, parallel" },
+		{ "guest_s=x",	"unknown key \"guest_s\", did you mean \"guests\"?" },
+		{ "console-in=x", "did you mean \"console_in\"?" },
+		{ "console_in=", "console_in=: must be some text" },
 		{ "=x",		"unknown key \"\"" },
 		{ "\x01=\xff",	"unknown key \"?\"" },
 	};
@@ -192,7 +201,7 @@ static void test_guest_good(void **state)
 {
 	struct guest_options g;
 	const char *line = " /tmp/vmlinuz-6.1:mem=64M,cpus=4,initrd=rd,nested=svm,expect=0x21,"
-			   "timeout=9,  console=ttyS0 quiet ";
+			   "timeout=9,modules=a.bin+b,output=256k,  console=ttyS0 quiet ";
 
 	assert_int_equal(guest_options_parse(line, 3, &g, capture_start(&cap)), 0);
 	assert_int_equal(cap.lines, 0);
@@ -205,6 +214,29 @@ static void test_guest_good(void **state)
 	assert_int_equal(g.has_expect, 1);
 	assert_int_equal(g.timeout, 9);
 	assert_string_equal(g.args, "console=ttyS0 quiet ");
+	assert_int_equal(g.modules.count, 2);
+	assert_string_equal(g.modules.name[0], "a.bin");
+	assert_string_equal(g.modules.name[1], "b");
+	assert_int_equal(g.output, 256 << 10);
+	assert_true(guest_options_use(&g, "rd"));
+	assert_true(guest_options_use(&g, "b"));
+	assert_false(guest_options_use(&g, "vmlinuz-6.1"));
+	assert_false(guest_options_use(&g, ""));
+}
+
+static void test_guest_limits(void **state)
+{
+	struct guest_options g;
+
+	assert_int_equal(guest_options_parse("a:cpus=32,output=1G", 0, &g, capture_start(&cap)), 0);
+	assert_int_equal(g.cpus, GUEST_CPUS_MAX);
+	assert_int_equal(g.output, 1 << 30);
+	assert_int_equal(guest_options_parse("a:output=4K,modules=1+2+3+4,modules=5+6+7+8", 0, &g,
+					     &cap.diag), 0);
+	assert_int_equal(g.output, 4096);
+	assert_int_equal(g.modules.count, GUEST_MODULES_MAX);
+	assert_string_equal(g.modules.name[7], "8");
+	assert_int_equal(cap.lines, 0);
 }
 
 static void test_guest_defaults(void **state)
@@ -223,6 +255,10 @@ static void test_guest_defaults(void **state)
 	assert_int_equal(g.nested, GUEST_NESTED_DEFAULT);
 	assert_int_equal(g.has_expect, 0);
 	assert_int_equal(g.timeout, 0);
+	assert_int_equal(g.output, 0);
+	assert_int_equal(g.modules.count, 0);
+	/* No initrd, and a module cannot have an empty name. */
+	assert_false(guest_options_use(&g, ""));
 	assert_int_equal(guest_options_parse("kut:,,nested=off,", 0, &g, &cap.diag), 0);
 	assert_int_equal(g.nested, GUEST_NESTED_OFF);
 	assert_int_equal(cap.lines, 0);
@@ -233,8 +269,8 @@ static void test_guest_refused(void **state)
 	/* clang-format off */
 	static const struct { const char *line, *name, *message; } rows[] = {
 		{ "a:mem=1G,cpu=2 x", "a", "guest a: unknown key \"cpu\", did you mean \"cpus\"?" },
-		{ "a:cpus=0",	"a",	"guest a: cpus=0: must be 1..256" },
-		{ "a:cpus=257",	"a",	"must be 1..256" },
+		{ "a:cpus=0",	"a",	"guest a: cpus=0: must be 1..32" },
+		{ "a:cpus=33",	"a",	"guest a: cpus=33: must be 1..32" },
 		{ "a:cpus",	"a",	"cpus without a value" },
 		{ "a:mem=1000000000001", "a", "mem=1000000000001: must be 1M..1048576M in steps" },
 		{ "a:mem=512K",	"a",	"must be 1M" },
@@ -244,6 +280,14 @@ static void test_guest_refused(void **state)
 		{ "a:initrd=",	"a",	"initrd=: must be a name of at most 63" },
 		{ "a:initrd=0123456789012345678901234567890123456789012345678901234567890123",
 				"a",	"must be a name" },
+		{ "a:output=2K", "a",	"output=2K: must be 4K..1024M in steps of 4K" },
+		{ "a:output=2G", "a",	"output=2G: must be 4K..1024M" },
+		{ "a:modules=x+", "a",	"must be at most 8 names with + between them" },
+		{ "a:modules=1+2+3+4+5+6+7+8+9", "a", "must be at most 8 names" },
+		{ "a:modules=0123456789012345678901234567890123456789012345678901234567890123",
+				"a",	"must be at most 8 names" },
+		{ "a:module=x",	"a",	"unknown key \"module\", did you mean \"modules\"?" },
+		{ "a:ouput=1M",	"a",	"unknown key \"ouput\", did you mean \"output\"?" },
 		{ ":mem=1G",	"module9", "refused: a name has 1 to 63" },
 		{ "a\"b",	"a",	"refused: a name has" },
 		{ "\xc3\xa4",	"module9", "refused: a name has" },
@@ -287,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_list_overflow),
 		cmocka_unit_test(test_name_list_match),
 		cmocka_unit_test(test_guest_good),
+		cmocka_unit_test(test_guest_limits),
 		cmocka_unit_test(test_guest_defaults),
 		cmocka_unit_test(test_guest_refused),
 		cmocka_unit_test(test_guest_options_too_long),
