@@ -29,6 +29,7 @@ struct payload {
 	u32 expect;		/* enum payload_end */
 	u32 result;
 	u32 mem_mib;
+	u32 cpus;
 	const char *ref;
 	const char *desc;
 };

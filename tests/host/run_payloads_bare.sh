@@ -29,13 +29,13 @@ wanted()
 	esac
 }
 
-while IFS='|' read -r mode name expect bare mem timeout ref desc; do
+while IFS='|' read -r mode name expect bare mem timeout cpus ref desc; do
 	[ $# -eq 0 ] || case $only in *" $name "*) ;; *) continue ;; esac
 	if [ "$bare" != yes ]; then
 		skipped=$((skipped + 1))
 		continue
 	fi
-	timeout $((timeout / 1000 + 5)) "$qemu" -accel tcg -cpu max -m "$mem" -display none \
+	timeout $((timeout / 1000 + 5)) "$qemu" -accel tcg -cpu max -smp "$cpus" -m "$mem" -display none \
 		-no-reboot -nodefaults -serial file:"$log" -monitor none \
 		-device isa-debug-exit,iobase=0xf4,iosize=4 -device pc-testdev \
 		-kernel "$dir/$name.elf" -append "platform=tcg" < /dev/null > /dev/null 2>&1

@@ -13,6 +13,7 @@ struct payload_meta {
 	char bare[4];		/* yes: also run on the bare emulator */
 	char mem[8];		/* guest memory in MiB */
 	char timeout[8];	/* milliseconds */
+	char cpus[4];
 	char ref[64];		/* manual sections */
 	char desc[96];
 };
@@ -28,7 +29,7 @@ struct payload_meta {
 	static const struct payload_meta payload_meta \
 	__attribute__((used, section(".payload_meta"), aligned(1))) = { \
 		.name = #id, .expect = "0", .bare = "yes", .mem = "16", \
-		.timeout = "20000", __VA_ARGS__ \
+		.timeout = "20000", .cpus = "1", __VA_ARGS__ \
 	}
 
 #endif
