@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: MIT
-pure-y += core/dev/bus.o core/dev/vtest.o
+pure-y += core/dev/bus.o
+pure-y += core/dev/vtest.o core/dev/vuart.o

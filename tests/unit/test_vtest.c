@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "tests/unit/unit.h"
+#include "tests/unit/io_box.h"
 
 #include "core/dev/vtest.h"
 
@@ -8,6 +8,8 @@ struct fixture {
 	struct vtest vt;
 	char out[64];
 	unsigned int n;
+	bool gsi[24];
+	unsigned int gsi_calls;
 };
 
 static void keep(void *ctx, u8 c)
@@ -83,33 +85,6 @@ static void test_debug_port_prints(void **state)
 	assert_int_equal(in(f, VTEST_PORT_DEBUG, 1), 0xe9);
 }
 
-static void test_uart_sends_and_is_always_ready(void **state)
-{
-	struct fixture *f = *state;
-
-	/* A driver's set-up: divisor writes are no output. */
-	out(f, 0x3fb, 1, 0x80);
-	out(f, 0x3f8, 1, 1);
-	out(f, 0x3f9, 1, 0);
-	out(f, 0x3fb, 1, 0x03);
-	assert_int_equal(f->n, 0);
-	assert_int_equal(in(f, 0x3fb, 1), 0x03);
-	assert_int_equal(in(f, 0x3fd, 1), 0x60);
-	out(f, 0x3f8, 1, 'x');
-	assert_int_equal(f->n, 1);
-	assert_int_equal(f->out[0], 'x');
-	/* IER keeps what was written with DLAB clear only. */
-	out(f, 0x3f9, 1, 0x05);
-	out(f, 0x3fb, 1, 0x83);
-	out(f, 0x3f9, 1, 0x77);
-	out(f, 0x3fb, 1, 0x03);
-	assert_int_equal(in(f, 0x3f9, 1), 0x05);
-	out(f, 0x3ff, 1, 0xa5);
-	assert_int_equal(in(f, 0x3ff, 1), 0xa5);
-	assert_int_equal(in(f, 0x3fa, 1) & 1, 1);
-	assert_int_equal(in(f, 0x3f8, 1), 0);
-}
-
 static void test_port_scratch_is_memory(void **state)
 {
 	struct fixture *f = *state;
@@ -172,6 +147,101 @@ static void test_without_sink_and_twice(void **state)
 	assert_int_equal(vtest_init(&f->vt, &f->bus, keep, f), -EEXIST);
 }
 
+static void test_pc_testdev_ports(void **state)
+{
+	struct fixture *f = *state;
+
+	out(f, 0xe0, 4, 0x12345678);
+	assert_int_equal(in(f, 0xe0, 4), 0x12345678);
+	assert_int_equal(in(f, 0xe0, 2), 0x5678);
+	assert_int_equal(in(f, 0xe3, 1), 0x12);
+	out(f, 0xe1, 1, 0xab);
+	out(f, 0xe2, 2, 0xcdef);
+	assert_int_equal(in(f, 0xe0, 4), 0xcdefab78);
+	/* Flush page takes and gives nothing, and is not the port behind it. */
+	out(f, 0xe4, 4, 0xffffffff);
+	assert_int_equal(in(f, 0xe0, 4), 0xcdefab78);
+	assert_int_equal(in(f, 0xe4, 4), 0xffffffff);
+	assert_int_equal(f->n, 0);
+}
+
+static void keep_gsi(void *ctx, u8 gsi, bool level)
+{
+	struct fixture *f = ctx;
+
+	f->gsi[gsi] = level;
+	f->gsi_calls++;
+}
+
+static void test_pc_testdev_lines(void **state)
+{
+	struct fixture *f = *state;
+
+	/* Nobody listens. */
+	out(f, 0x2000, 1, 1);
+	assert_int_equal(f->vt.s.lines, 1);
+	f->vt.set_gsi = keep_gsi;
+	f->vt.gsi_ctx = f;
+	for (u16 i = 0; i < 24; i++) {
+		out(f, 0x2000 + i, 1, 0x80);
+		assert_true(f->gsi[i]);
+		out(f, 0x2000 + i, 1, 0);
+		assert_false(f->gsi[i]);
+	}
+	assert_int_equal(f->gsi_calls, 48);
+	assert_int_equal(f->vt.s.lines, 0);
+	out(f, 0x2018, 1, 1);
+	assert_int_equal(f->gsi_calls, 48);
+	/* A word is two lines. */
+	out(f, 0x2016, 2, 0x0100);
+	assert_true(!f->gsi[22] && f->gsi[23]);
+	assert_int_equal(f->vt.s.lines, 1 << 23);
+	assert_int_equal(in(f, 0x2000, 1), 0xff);
+}
+
+static void test_pc_testdev_memory(void **state)
+{
+	struct fixture *f = *state;
+	u64 val = 0x1122334455667788, got;
+
+	assert_int_equal(bus_mmio(&f->bus, 0xff000000, 8, true, &val), BUS_OK);
+	assert_int_equal(bus_mmio(&f->bus, 0xff000003, 4, false, &got), BUS_OK);
+	assert_true(got == 0x22334455);
+	assert_int_equal(bus_mmio(&f->bus, 0xff00fffc, 8, true, &val), BUS_OK);
+	assert_int_equal(bus_mmio(&f->bus, 0xff00fffc, 8, false, &got), BUS_OK);
+	assert_true(got == 0xffffffff55667788);
+	/* It is not the memory whose accesses are counted. */
+	assert_true(load(f, VTEST_MMIO_WRITES, 8) == 0);
+}
+
+#define REFUSED(member, val) assert_refused(vtest_state_check, s, member, val)
+
+static void test_state_check(void **state)
+{
+	struct fixture *f = *state;
+	struct vtest_state *s = &f->vt.s;
+	u64 end = VTEST_MMIO_SCRATCH + VTEST_SCRATCH_SIZE;
+
+	assert_int_equal(vtest_state_check(s), 0);
+	REFUSED(lines, 1 << 24);
+	REFUSED(reads, 1);
+	REFUSED(writes, 1);
+	REFUSED(last_off, VTEST_MMIO_SCRATCH);
+	REFUSED(last_val, 1);
+	store(f, end - 2, 2, 0xffff);
+	REFUSED(last_size, 0);
+	REFUSED(last_size, 3);
+	REFUSED(last_size, 4);
+	REFUSED(last_size, 0x101);
+	REFUSED(last_size, 0x202);
+	REFUSED(last_off, end - 1);
+	REFUSED(last_off, VTEST_MMIO_SCRATCH - 1);
+	REFUSED(last_off, ~0ULL);
+	REFUSED(last_val, 0x10000);
+	load(f, VTEST_MMIO_SCRATCH, 8);
+	assert_int_equal(vtest_state_check(s), 0);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -179,7 +249,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_exit_port_ends_with_the_value),
 		T(test_debug_port_prints),
-		T(test_uart_sends_and_is_always_ready),
+		T(test_pc_testdev_ports),
+		T(test_pc_testdev_lines),
+		T(test_pc_testdev_memory),
+		T(test_state_check),
 		T(test_port_scratch_is_memory),
 		T(test_mmio_scratch_counts_accesses),
 		T(test_mmio_edges),
