@@ -15,6 +15,25 @@ static void console_putc(void *ctx, u8 c)
 	guest_putc(vm->id, c);
 }
 
+/*
+ * There is no interrupt controller, and nobody sends to these guests: a UART
+ * that only polls needs neither lines nor time.
+ */
+static u64 no_time(void *ctx)
+{
+	return 0;
+}
+
+static void no_line(void *ctx, u8 irq, bool level)
+{
+}
+
+static void no_event(void *ctx)
+{
+}
+
+static const struct dev_env uart_env = { NULL, no_time, no_line, no_event };
+
 /* The ranges of a PC with mem bytes: 640 KiB, up to the hole, above 4 GiB. */
 static void build_map(struct guest_vm *g, u64 mem)
 {
@@ -44,6 +63,8 @@ struct guest_vm *guest_vm_new(struct test_ctx *t, u32 id, u64 mem, const char **
 	vm_stats_label(&m->vm, "test", t->test->id);
 	build_map(g, mem);
 	err = vtest_init(&g->vtest, &m->vm.bus, console_putc, &m->vm);
+	if (!err)
+		err = vuart_init(&g->vuart, &m->vm.bus, &uart_env, console_putc, &m->vm);
 	if (!err)
 		err = vcpu_create(&m->vm, &m->v);
 	if (err)

@@ -8,6 +8,7 @@
 #define TESTS_GUEST_VM_H
 
 #include "core/dev/vtest.h"
+#include "core/dev/vuart.h"
 #include "core/load/load.h"
 #include "tests/machine.h"
 
@@ -19,6 +20,7 @@
 struct guest_vm {
 	struct machine m;	/* freed with the test's other machines */
 	struct vtest vtest;
+	struct vuart vuart;
 	struct mem_range map[3];
 	u32 n_map;
 };
