@@ -5,6 +5,9 @@
  * All functions belong to the thread that runs the vCPU, except vlapic_match,
  * vlapic_accept and apic_route, which any CPU may call at any time: what they
  * bring is posted with atomic operations and taken over by vlapic_pull.
+ *
+ * It is the APIC of a processor without CMCI (IA32_MCG_CAP[10] = 0): version
+ * 0x14, six LVT entries, no suppression of EOI broadcasts.
  */
 #ifndef CORE_DEV_VLAPIC_H
 #define CORE_DEV_VLAPIC_H
@@ -16,6 +19,7 @@
 /* Input clock of the timer: one tick a nanosecond before the divider. */
 #define VLAPIC_TIMER_HZ	1000000000ULL
 #define VLAPIC_MAX	32
+#define VLAPIC_VERSION	0x00050014u	/* Max LVT Entry 5 */
 
 enum apic_mode {
 	APIC_FIXED, APIC_LOWEST, APIC_SMI, APIC_MODE_3, APIC_NMI, APIC_INIT, APIC_SIPI,
@@ -30,20 +34,31 @@ struct apic_msg {
 	u8 shorthand;		/* 0 none, 1 self, 2 all, 3 all but self (ICR 19:18) */
 	bool logical;
 	bool level;		/* trigger mode */
-	bool deassert;		/* level de-assert: INIT only, ignored */
+	bool deassert;		/* INIT level de-assert: accepted by nobody */
 	bool wide;		/* dest has 32 bits: sent in x2APIC mode */
 };
 
-/* Signals that vlapic_pull returns. */
-#define VLAPIC_NMI	0x1u
-#define VLAPIC_INIT	0x2u
-#define VLAPIC_SIPI	0x4u
-#define VLAPIC_SMI	0x8u
+/*
+ * Signals that vlapic_pull returns.  INIT comes before SIPI: a SIPI that was
+ * older is gone.  VLAPIC_NMI2 comes with VLAPIC_NMI: two NMIs came between
+ * two pulls.  A CPU would have begun with the first when it came, and latched
+ * the second, so both are due unless NMIs are blocked (then they are one).
+ */
+#define VLAPIC_NMI	0x01u
+#define VLAPIC_INIT	0x02u
+#define VLAPIC_SIPI	0x04u
+#define VLAPIC_SMI	0x08u
+#define VLAPIC_NMI2	0x10u
+
+/* What CPUID hides from the guest, for vlapic_env.hidden. */
+#define VLAPIC_HIDE_X2APIC	0x1u
+#define VLAPIC_HIDE_DEADLINE	0x2u
 
 struct vlapic;
 
 struct vlapic_env {
 	void *ctx;
+	u32 hidden;					/* VLAPIC_HIDE_ bits */
 	u64 (*now)(void *ctx);				/* guest time, ns */
 	u64 (*tsc)(void *ctx, u32 id);			/* guest TSC of that vCPU */
 	/* A write to ICR: apic_route and wake whom it names. */
@@ -54,31 +69,37 @@ struct vlapic_env {
 	void (*rearm)(void *ctx, u32 id);
 };
 
-/* The register page by number (offset / 16), and what has no register. */
+/* LVT registers in the order of their offsets, 0x320 to 0x370. */
+enum vlapic_lvt {
+	LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR, LVT_COUNT,
+};
+
 struct vlapic_state {
 	u64 base;		/* IA32_APIC_BASE */
 	u64 tsc_deadline;	/* IA32_TSC_DEADLINE; 0: disarmed */
-	u64 timer_start;	/* guest time at which TMICT began to count; DEV_NEVER: stopped */
-	u64 icr;		/* x2APIC: 64 bits */
+	u64 timer_due;		/* guest time at which the count is 0; DEV_NEVER: it is */
+	u64 icr;		/* xAPIC: 0x310 above 0x300 */
 	u32 id;			/* initial APIC id, x2APIC id */
 	u32 xapic_id;		/* APIC id register, bits 31:24 */
 	u32 version, tpr, ldr, dfr, svr;
 	u32 isr[8], tmr[8], irr[8];
 	u32 esr, esr_pending;	/* what the next write to ESR shows */
-	u32 lvt[7];		/* CMCI, timer, thermal, perf, LINT0, LINT1, error */
+	u32 lvt[LVT_COUNT];
 	u32 tmict, dcr;
-	u32 sipi_vector;
-	u32 signals;		/* VLAPIC_ posted and not taken; at save time */
+	u32 sipi_vector;	/* of the last SIPI that was pulled */
+	u32 signals;		/* VLAPIC_ bits taken over and not returned by vlapic_pull */
 	u32 reserved;
 };
 
 struct vlapic {
 	struct vlapic_state s;
 	const struct vlapic_env *env;
-	/* Written by any CPU. */
-	u32 posted[8], posted_level[8];
-	u32 posted_signals;	/* VLAPIC_ bits, and that posted[] has something */
-	u32 posted_sipi;
+	/*
+	 * Written by any CPU.  posted: vectors, and above them which of them
+	 * are level-triggered, so that one atomic operation moves both.
+	 */
+	u64 posted[8];
+	u32 posted_signals;	/* VLAPIC_ bits and those of vlapic_int.h */
 };
 
 /* Reset state of vCPU number id (its APIC id); bsp: boot processor. */
@@ -100,7 +121,10 @@ static inline u64 vlapic_mmio_base(const struct vlapic *a)
 u64 vlapic_mmio_read(struct vlapic *a, u32 off, u8 size);
 void vlapic_mmio_write(struct vlapic *a, u32 off, u8 size, u64 val);
 
-/* MSRs 0x800..0x8ff, IA32_APIC_BASE, IA32_TSC_DEADLINE.  false: #GP. */
+/*
+ * MSRs 0x800..0x8ff, IA32_TSC_DEADLINE; IA32_APIC_BASE is read here and
+ * written with vlapic_set_base.  false: #GP, also for any other MSR.
+ */
 bool vlapic_msr_read(struct vlapic *a, u32 msr, u64 *val);
 bool vlapic_msr_write(struct vlapic *a, u32 msr, u64 val);
 /* maxphyaddr: of the guest.  false: #GP (reserved bits, illegal mode change). */
@@ -108,7 +132,10 @@ bool vlapic_set_base(struct vlapic *a, u64 val, u8 maxphyaddr);
 
 /* Does m (without shorthand) name this APIC?  Any CPU. */
 bool vlapic_match(const struct vlapic *a, const struct apic_msg *m);
-/* Posts m to this APIC.  true: its vCPU should look.  Any CPU. */
+/*
+ * Posts m to this APIC.  true: accepted, its vCPU should look.  false: an APIC
+ * that is disabled, ExtINT, a reserved mode, INIT level de-assert.  Any CPU.
+ */
 bool vlapic_accept(struct vlapic *a, const struct apic_msg *m);
 /*
  * Who gets m: shorthand, destination, lowest priority arbitration among n
@@ -120,21 +147,21 @@ u32 apic_route(struct vlapic *const *apic, u32 n, const struct vlapic *from,
 
 /* Takes over what was posted; returns VLAPIC_ signals (SIPI: s.sipi_vector). */
 u32 vlapic_pull(struct vlapic *a);
-/* Something is posted and not pulled. */
+/* Something waits for vlapic_pull. */
 static inline bool vlapic_posted(const struct vlapic *a)
 {
-	return READ_ONCE(a->posted_signals);
+	return READ_ONCE(a->posted_signals) || READ_ONCE(a->s.signals);
 }
 
-/* The vector that can be delivered now (above PPR, APIC enabled), or -1. */
+/* The vector that can be delivered now (in IRR, above PPR), or -1. */
 int vlapic_pending(const struct vlapic *a);
 /* The highest requested vector's class (1..15) if only TPR holds it back, else 0. */
 u8 vlapic_masked_class(const struct vlapic *a);
-/* The CPU took the interrupt: IRR to ISR. */
+/* The CPU took the interrupt that vlapic_pending told: IRR to ISR. */
 void vlapic_ack(struct vlapic *a, u8 vector);
 /* Does LINT0 let ExtINT of the 8259 through (also with the APIC disabled)? */
 bool vlapic_extint(const struct vlapic *a);
-/* The level of LINT1 rose: NMI as LVT says. */
+/* The level of LINT1 rose: NMI or what else its LVT says, by vlapic_pull. */
 void vlapic_lint1(struct vlapic *a);
 
 /* CR8 is TPR 7:4 (SDM3 11.8.6). */
@@ -144,15 +171,23 @@ static inline u8 vlapic_cr8(const struct vlapic *a)
 }
 void vlapic_set_cr8(struct vlapic *a, u8 cr8);
 
-/* When the timer fires next: guest time, or DEV_NEVER. */
+/*
+ * When the timer interrupts next: guest time, or DEV_NEVER (also with the
+ * interrupt masked: nobody needs to wake up to count).
+ */
 u64 vlapic_next(const struct vlapic *a);
 /* The same in TSC-deadline mode: guest TSC, or DEV_NEVER. */
 u64 vlapic_next_tsc(const struct vlapic *a);
-/* Fires what is due. */
+/* Fires what is due.  A late call loses nothing but coalesced periods. */
 void vlapic_tick(struct vlapic *a, u64 now, u64 tsc);
 
-/* For save: posted things move into s.  For restore: 0 or -EINVAL. */
+/* For save: posted things move into s. */
 void vlapic_save(struct vlapic *a);
+/*
+ * For restore, into an APIC that was just initialized: is *s a state that an
+ * APIC can be in?  0 or -EINVAL.  Whether id and the width of base fit the
+ * machine is the caller's to check.
+ */
 int __must_check vlapic_state_check(const struct vlapic_state *s);
 
 #endif
