@@ -8,6 +8,7 @@ unit-y += tests/unit/test_nearest.c
 unit-y += tests/unit/test_cmdline.c
 unit-y += tests/unit/test_bus.c
 unit-y += tests/unit/test_vtest.c
+unit-y += tests/unit/test_vrtc.c
 unit-y += tests/unit/test_vuart.c
 unit-y += tests/unit/test_page_alloc.c
 unit-y += tests/unit/test_page_alloc_init.c
