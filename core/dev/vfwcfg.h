@@ -11,15 +11,16 @@
 
 #define VFWCFG_FILES	8
 #define VFWCFG_FIRST_FILE 0x20
+#define VFWCFG_NAME	56	/* with the 0 at its end */
 
 struct vfwcfg_state {
 	u16 selector;
 	u16 reserved;
-	u32 offset;
+	u32 offset;		/* of the next byte; stops at the end of the item */
 };
 
 struct vfwcfg_file {
-	char name[56];
+	char name[VFWCFG_NAME];
 	const void *data;
 	u32 size;
 };
@@ -35,6 +36,7 @@ struct vfwcfg {
 int __must_check vfwcfg_init(struct vfwcfg *f, struct bus *bus, u64 ram_size, u16 cpus);
 /* data must live as long as the device.  -ENOSPC, -EINVAL (name), -EEXIST. */
 int __must_check vfwcfg_add_file(struct vfwcfg *f, const char *name, const void *data, u32 size);
+/* Files may be fewer or shorter than when s was saved: reads behind their ends give 0. */
 int __must_check vfwcfg_state_check(const struct vfwcfg_state *s);
 
 #endif
