@@ -10,6 +10,7 @@ unit-y += tests/unit/test_bus.c
 unit-y += tests/unit/test_vtest.c
 unit-y += tests/unit/test_vfwcfg.c
 unit-y += tests/unit/test_vpci.c
+unit-y += tests/unit/test_vpm.c
 unit-y += tests/unit/test_vrtc.c
 unit-y += tests/unit/test_vuart.c
 unit-y += tests/unit/test_page_alloc.c
