@@ -59,6 +59,8 @@ enum {
 #define MSR_SYSENTER_CS		0x174
 #define MSR_SYSENTER_ESP	0x175
 #define MSR_SYSENTER_EIP	0x176
+#define MSR_TSC_DEADLINE	0x6e0
+#define MSR_X2APIC		0x800
 #define MSR_PAT			0x277
 #define MSR_EFER		0xc0000080
 #define MSR_STAR		0xc0000081
@@ -209,6 +211,46 @@ static inline ulong read_flags(void)
 static inline void write_flags(ulong v)
 {
 	__asm__ volatile("push %0; popf" : : "r"(v) : "memory", "cc");
+}
+
+static inline void cpu_pause(void)
+{
+	__asm__ volatile("pause" : : : "memory");
+}
+
+static inline void cli(void)
+{
+	__asm__ volatile("cli" : : : "memory");
+}
+
+/* Interrupts come after the next instruction only (SDM2 STI): see sti_nop. */
+static inline void sti(void)
+{
+	__asm__ volatile("sti" : : : "memory");
+}
+
+/* What is pending has come when this returns; leaves interrupts on. */
+static inline void sti_nop(void)
+{
+	__asm__ volatile("sti; nop; nop" : : : "memory");
+}
+
+/* Sleeps until an interrupt, which cannot come before the HLT. */
+static inline void sti_hlt(void)
+{
+	__asm__ volatile("sti; hlt" : : : "memory");
+}
+
+static inline u32 lock_xadd(volatile u32 *p, u32 v)
+{
+	__asm__ volatile("lock xadd %0, %1" : "+r"(v), "+m"(*p) : : "memory", "cc");
+	return v;
+}
+
+static inline u32 xchg(volatile u32 *p, u32 v)
+{
+	__asm__ volatile("xchg %0, %1" : "+r"(v), "+m"(*p) : : "memory");
+	return v;
 }
 
 static inline void invlpg(const volatile void *p)

@@ -112,6 +112,25 @@ int rt_try_user(void (*fn)(void *arg), void *arg);
 typedef bool (*rt_handler)(struct rt_regs *r);
 void rt_set_handler(unsigned int vector, rt_handler fn);
 
+/*
+ * An interrupt's handler, for any vector from 32 on and for NMI; it runs with
+ * interrupts off, on the CPU that took it, and sends the EOI itself.
+ */
+typedef void (*rt_irq_fn)(unsigned int vector);
+void rt_irq(unsigned int vector, rt_irq_fn fn);
+
+/*
+ * Spins until cond holds; false when it still does not after some seconds (of
+ * a CPU whose TSC runs at GHz): something that should have come got lost.
+ */
+#define RT_WAIT_TICKS	20000000000ULL
+#define RT_WAIT(cond) ({ \
+	u64 rt_start = rdtsc(); \
+	bool rt_ok; \
+	while (!(rt_ok = (cond)) && rdtsc() - rt_start < RT_WAIT_TICKS) \
+		cpu_pause(); \
+	rt_ok; })
+
 /* Checks that got is vector want with error code error (-1: any). */
 bool rt_expect(const char *name, int got, int want, s32 error);
 

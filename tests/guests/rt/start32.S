@@ -76,6 +76,7 @@ rt_try_user:
 1:	call	*%eax
 	int	$0x80
 
+	.globl trap_common
 trap_common:
 	pushal
 	pushl	%ds

@@ -118,6 +118,7 @@ rt_try_user:
 1:	call	*%rax
 	int	$0x80
 
+	.globl trap_common
 trap_common:
 	pushq	%rax
 	pushq	%rcx

@@ -4,7 +4,7 @@
 #include "tests/guests/rt/rt.h"
 
 #define VEC_TRY_END	0x80	/* the end of rt_try_user */
-#define STUBS		64
+#define STUBS		64	/* more: rt_irq */
 #define STUB_SIZE	16
 
 extern char rt_stubs[];
@@ -16,7 +16,7 @@ void rt_trap(struct rt_regs *r);
 volatile struct rt_fault rt_fault;
 volatile ulong rt_fixup;
 struct rt_tss rt_tss;
-static rt_handler handlers[STUBS];
+static rt_handler handlers[256];
 
 #ifdef __x86_64__
 #define CODE_FLAGS	0xa	/* G, L */
@@ -114,7 +114,7 @@ void rt_trap(struct rt_regs *r)
 {
 	if (r->vector == VEC_TRY_END && rt_try_sp)
 		rt_unwind();
-	if (r->vector < STUBS && handlers[r->vector] && handlers[r->vector](r))
+	if (handlers[r->vector] && handlers[r->vector](r))
 		return;
 	if (rt_fixup && r->vector < 32) {
 		record(r);
