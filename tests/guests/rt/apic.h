@@ -82,6 +82,21 @@ static inline bool apic_bit(unsigned int reg, unsigned int vector)
 void apic_enable(void);
 extern volatile u32 apic_spurious;
 
+/* The bare emulator's APIC, for checks that it fails: QEMU 7.2 hw/intc/apic.c. */
+static inline bool apic_is_qemu(void)
+{
+	return rt.tcg && !rt.nestbed;
+}
+
+/* What the version register says (SDM3 11.4.8). */
+static inline bool apic_has_lvt(unsigned int reg)
+{
+	unsigned int max = apic_read(APIC_VERSION) >> 16 & 0xff;
+
+	return reg == APIC_LVT_CMCI ? max >= 6 : reg == APIC_LVT_THERMAL ? max >= 5 :
+	       reg == APIC_LVT_PERF ? max >= 4 : true;
+}
+
 /* Sends an IPI when the last one is on its way; low: bits of ICR 31:0. */
 void apic_ipi(u32 dest, u32 low);
 
