@@ -145,6 +145,8 @@ static void check_periodic(const struct rate *one, u32 period)
 	bool over = false;
 
 	cli();
+	/* What an earlier count left must not go on as a period. */
+	apic_write(APIC_TMICT, 0);
 	apic_write(APIC_LVT_TIMER, APIC_TIMER_PERIODIC | VEC);
 	hits = 0;
 	start = rdtsc();

@@ -54,6 +54,8 @@ static void look(void *arg)
 	seen.tsc = rdtsc();
 }
 
+static volatile bool spoilt;
+
 /* In a handler: one vector in service, two requested, everything else set. */
 static void in_service(unsigned int vector)
 {
@@ -69,7 +71,9 @@ static void in_service(unsigned int vector)
 	apic_write(APIC_LVT_TIMER, APIC_TIMER_PERIODIC | 0x7a);
 	apic_read(0x40);
 	apic_write(APIC_TPR, 0x2f);
-	*(volatile bool *)&rt_cpus[1].arg = true;
+	spoilt = true;
+	for (;;)
+		cpu_pause();
 }
 
 static void spoil(void *arg)
@@ -78,11 +82,9 @@ static void spoil(void *arg)
 	write_dr0(0x1234);
 	write_dr7(0x500);
 	write_cr2(0x5678);
+	write_flags(read_flags() | 0x8d5);
 	apic_ipi(0, APIC_TO_SELF | APIC_ASSERT | 0x66);
 	sti_nop();
-	write_flags(read_flags() | 0xcd5);
-	for (;;)
-		cpu_pause();
 }
 
 static void check_apic(u64 tsc)
@@ -139,7 +141,7 @@ int main(struct rt_info *info)
 	check_apic(0);
 	rt_irq(0x66, in_service);
 	rt_smp_call(1, spoil, NULL);
-	if (!rt_check(RT_WAIT(rt_cpus[1].arg), "it takes an interrupt", " "))
+	if (!rt_check(RT_WAIT(spoilt), "it takes an interrupt", " "))
 		return rt_result();
 	tsc = rdtsc();
 	if (!rt_check(rt_smp_restart(1), "INIT and SIPI", " "))
