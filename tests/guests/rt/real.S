@@ -7,7 +7,7 @@
  */
 #include "tests/guests/rt/start.h"
 
-	.text
+	.section .text.rt_real, "ax"
 	.globl rt_real_call
 #ifdef __x86_64__
 	.code64
@@ -72,7 +72,7 @@ rt_back:
 	popq	%rbx
 	ret
 
-	.data
+	.section .data.rt_real, "aw"
 to_compat:
 	.long	compat
 	.word	SEL_CODE32
@@ -120,7 +120,7 @@ rt_back:
 	ret
 #endif
 
-	.bss
+	.section .bss.rt_real, "aw", @nobits
 	.balign 8
 saved_sp: .skip 8
 

@@ -44,30 +44,4 @@
 8:
 .endm
 
-/*
- * Vectors 0..63 and 0x80: stub i at rt_stubs + 16 * i, the one of 0x80 is
- * number 64.  Vectors with an error code: SDM3 table 6-1.
- */
-#define HAS_ERROR(i) \
-	((i) == 8 || ((i) >= 10 && (i) <= 14) || (i) == 17 || (i) == 21)
-.macro STUBS
-	.balign 16
-	.globl rt_stubs
-rt_stubs:
-	i = 0
-	.rept 65
-	.balign 16
-	.if !HAS_ERROR(i)
-	push	$0
-	.endif
-	.if i == 64
-	push	$0x80
-	.else
-	push	$i
-	.endif
-	jmp	trap_common
-	i = i + 1
-	.endr
-.endm
-
 #endif

@@ -94,8 +94,6 @@ trap_common:
 	addl	$8, %esp
 	iretl
 
-	STUBS
-
 	.section .rodata
 boot_gdtr:
 	.word	32 * 8 - 1

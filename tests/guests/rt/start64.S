@@ -158,8 +158,6 @@ trap_common:
 	addq	$16, %rsp
 	iretq
 
-	STUBS
-
 	.section .rodata
 boot_gdtr:
 	.word	32 * 8 - 1

@@ -4,10 +4,10 @@
 #include "tests/guests/rt/rt.h"
 
 #define VEC_TRY_END	0x80	/* the end of rt_try_user */
-#define STUBS		64	/* more: rt_irq */
+#define GATES		64	/* that exist from the start; more: rt_irq */
 #define STUB_SIZE	16
 
-extern char rt_stubs[];
+extern char trap_common[];
 extern ulong rt_try_sp;
 extern char rt_trap_stack_top[], rt_ist_stack_top[];
 void rt_unwind(void) __attribute__((noreturn));
@@ -17,6 +17,8 @@ volatile struct rt_fault rt_fault;
 volatile ulong rt_fixup;
 struct rt_tss rt_tss;
 static rt_handler handlers[256];
+static rt_irq_fn irqs[256];
+static u8 stubs[256 * STUB_SIZE] __attribute__((aligned(16)));
 
 #ifdef __x86_64__
 #define CODE_FLAGS	0xa	/* G, L */
@@ -65,6 +67,44 @@ void rt_set_handler(unsigned int vector, rt_handler fn)
 	handlers[vector] = fn;
 }
 
+/*
+ * Stubs are made here and not in assembly, where all of them would be in the
+ * file of each payload: push $0, where the CPU pushes no error code (SDM3 table
+ * 6-1); push $vector; jmp trap_common.
+ */
+static void set_stub(unsigned int vector, u8 dpl, u8 ist)
+{
+	const u32 has_error = 1u << VEC_DF | 0x1fu << VEC_TS | 1u << VEC_AC | 1u << 21;
+	u8 *start = stubs + vector * STUB_SIZE, *p = start;
+	u32 rel;
+
+	if (vector >= 32 || !(has_error >> vector & 1)) {
+		*p++ = 0x6a;
+		*p++ = 0;
+	}
+	*p++ = 0x68;
+	memcpy(p, &vector, 4);
+	p += 4;
+	*p++ = 0xe9;
+	rel = (u32)(ulong)trap_common - (u32)(ulong)(p + 4);
+	memcpy(p, &rel, 4);
+	rt_set_gate(vector, start, SEL_CODE, 0xe, dpl, ist);
+}
+
+static bool dispatch(struct rt_regs *r)
+{
+	irqs[r->vector]((unsigned int)r->vector);
+	return true;
+}
+
+void rt_irq(unsigned int vector, rt_irq_fn fn)
+{
+	irqs[vector] = fn;
+	rt_set_handler(vector, fn ? dispatch : NULL);
+	if (fn && vector >= GATES && vector != VEC_TRY_END)
+		set_stub(vector, 0, 0);
+}
+
 static void set_tss(void)
 {
 	u32 base = (u32)(ulong)&rt_tss;
@@ -86,17 +126,16 @@ void rt_trap_init(void)
 	struct table_ptr gdtr = { sizeof(rt_gdt) - 1, (ulong)rt_gdt };
 	struct table_ptr idtr = { sizeof(rt_idt) - 1, (ulong)rt_idt };
 
-	for (unsigned int i = 0; i < STUBS; i++)
-		rt_set_gate(i, rt_stubs + i * STUB_SIZE, SEL_CODE, 0xe,
-			    i == VEC_BP || i == VEC_OF ? 3 : 0, 0);
-	rt_set_gate(VEC_TRY_END, rt_stubs + STUBS * STUB_SIZE, SEL_CODE, 0xe, 3, 0);
+	for (unsigned int i = 0; i < GATES; i++)
+		set_stub(i, i == VEC_BP || i == VEC_OF ? 3 : 0, 0);
+	set_stub(VEC_TRY_END, 3, 0);
 	lgdt(&gdtr);
 	lidt(&idtr);
 	set_tss();
 #ifdef __x86_64__
 	/* #DF and NMI get a stack that is good whatever the payload did. */
-	rt_set_gate(VEC_DF, rt_stubs + VEC_DF * STUB_SIZE, SEL_CODE, 0xe, 0, 1);
-	rt_set_gate(VEC_NMI, rt_stubs + VEC_NMI * STUB_SIZE, SEL_CODE, 0xe, 0, 1);
+	set_stub(VEC_DF, 0, 1);
+	set_stub(VEC_NMI, 0, 1);
 #endif
 }
 
