@@ -40,11 +40,13 @@ table()
 		*[!0-9]*)	end=$(echo "$expect" | tr a-z A-Z) result=0 ;;
 		*)		end=RESULT result=$expect ;;
 		esac
+		# Without section headers, which are at the end: no loader reads them.
+		size=$(od -An -tu4 -j32 -N4 "$dir/$name.elf" | tr -d ' ')
 		cat <<-END
 
 		__asm__(".section .rodata.guest_$name, \"a\"\n"
 			".balign 16\n"
-			"guest_${name}_start: .incbin \"$dir/$name.elf\"\n"
+			"guest_${name}_start: .incbin \"$dir/$name.elf\", 0, $size\n"
 			"guest_${name}_end: .byte 0\n"
 			".previous\n");
 		extern const u8 guest_${name}_start[], guest_${name}_end[];

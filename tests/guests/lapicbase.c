@@ -80,7 +80,7 @@ static void check_move(const char *name, ulong to)
 static void check_moves(void)
 {
 	if (apic_is_qemu()) {
-		rt_note("QEMU 7.2 target/i386/cpu-sysemu.c x86_cpu_apic_realize maps the page once");
+		rt_note("QEMU 7.2 target/i386/cpu-sysemu.c x86_cpu_apic_realize maps it once");
 		return;
 	}
 	check_move("to a hole", HOLE);

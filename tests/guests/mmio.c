@@ -23,20 +23,30 @@ struct regs mmio_regs;
 static u8 ram[0x800] __attribute__((aligned(4096)));
 static volatile u8 *dev;
 
-/* RDI: the operand; RSI: another address; the others: values. */
+/*
+ * Calls mmio_fn between loading and storing registers and flags, which CALL
+ * and RET leave alone.  RDI: the operand; RSI: another address; the others:
+ * values.
+ */
+void (*mmio_fn)(void);
+void mmio_call(void);
+__asm__(".pushsection .text\n"
+	"mmio_call: push %rbx\n"
+	"mov mmio_regs(%rip), %rax; mov mmio_regs+8(%rip), %rbx\n"
+	"mov mmio_regs+16(%rip), %rcx; mov mmio_regs+24(%rip), %rdx\n"
+	"mov mmio_regs+32(%rip), %rsi; mov mmio_regs+40(%rip), %rdi\n"
+	"push mmio_regs+48(%rip); popfq\n"
+	"call *mmio_fn(%rip)\n"
+	"pushfq; pop mmio_regs+48(%rip); cld\n"
+	"mov %rax, mmio_regs(%rip); mov %rbx, mmio_regs+8(%rip)\n"
+	"mov %rcx, mmio_regs+16(%rip); mov %rdx, mmio_regs+24(%rip)\n"
+	"mov %rsi, mmio_regs+32(%rip); mov %rdi, mmio_regs+40(%rip)\n"
+	"pop %rbx; ret\n"
+	".popsection\n");
+
 #define FORM(name, insn) \
 __asm__(".pushsection .text\n" \
-	"mmio_" #name ": push %rbx\n" \
-	"mov mmio_regs(%rip), %rax; mov mmio_regs+8(%rip), %rbx\n" \
-	"mov mmio_regs+16(%rip), %rcx; mov mmio_regs+24(%rip), %rdx\n" \
-	"mov mmio_regs+32(%rip), %rsi; mov mmio_regs+40(%rip), %rdi\n" \
-	"push mmio_regs+48(%rip); popfq\n" \
-	insn "\n" \
-	"pushfq; pop mmio_regs+48(%rip); cld\n" \
-	"mov %rax, mmio_regs(%rip); mov %rbx, mmio_regs+8(%rip)\n" \
-	"mov %rcx, mmio_regs+16(%rip); mov %rdx, mmio_regs+24(%rip)\n" \
-	"mov %rsi, mmio_regs+32(%rip); mov %rdi, mmio_regs+40(%rip)\n" \
-	"pop %rbx; ret\n" \
+	"mmio_" #name ": " insn "; ret\n" \
 	".popsection\n"); \
 void mmio_##name(void);
 
@@ -83,7 +93,8 @@ static struct regs run_on(const struct form *f, const struct regs *in, u64 base,
 	mmio_regs = *in;
 	mmio_regs.di = base + off;
 	mmio_regs.si = base + off2;
-	f->fn();
+	mmio_fn = f->fn;
+	mmio_call();
 	mmio_regs.di -= base;
 	mmio_regs.si -= base;
 	return mmio_regs;
