@@ -8,9 +8,12 @@
 #include "core/lib/log.h"
 #include "core/lib/printf.h"
 #include "core/lib/string.h"
+#include "core/mon/guest_input.h"
 #include "core/mon/monitor.h"
+#include "core/vm/run.h"
 #include "core/x86/insn.h"
 #include "core/x86/lapic_hw.h"
+#include "core/x86/percpu.h"
 #include "core/x86/power.h"
 #include "core/x86/time.h"
 #include "stats/stat.h"
@@ -30,9 +33,15 @@
 #define GIVE_UP_US	60000000
 
 static const struct run_env *run;
-static struct monitor mon;
-static struct monitor_env mon_env;
+/*
+ * The monitor between tests, and the one inside a guest's run: the latter may
+ * open while a command of the former runs that guest.
+ */
+static struct monitor mon, mon_inside;
+static struct monitor_env mon_env, mon_inside_env;
+static const struct monitor_env *opened;	/* the innermost one that is open */
 static u64 opened_us;
+static u64 next_poll_us;	/* of the input while guests run */
 
 static int tree_stat(void *ctx, const char *path, u32 *mode)
 {
@@ -145,6 +154,32 @@ static int run_guests(void *ctx, const char *glob)
 	return 0;
 }
 
+static bool running(void *ctx, size_t i, struct mon_running *r)
+{
+	struct guest_input_info info;
+
+	if (!guest_input_running(i, &info))
+		return false;
+	*r = (struct mon_running){ .name = info.name, .vm_id = info.vm_id,
+				   .waiting = info.waiting, .lost = info.lost };
+	return true;
+}
+
+static int find_running(void *ctx, const char *who)
+{
+	return guest_input_find(who);
+}
+
+static int attach(void *ctx, u32 vm_id)
+{
+	return guest_input_attach(vm_id);
+}
+
+static int type(void *ctx, u32 vm_id, const char *text)
+{
+	return guest_input_type(vm_id, text);
+}
+
 static int dump(void *ctx)
 {
 	stats_dump();
@@ -176,6 +211,8 @@ static int wait_byte(void *ctx)
 	if (c >= 0)
 		return c;
 	stats_poll();
+	/* Of guests on other CPUs. */
+	guest_console_poll(time_us());
 	if (!lapic_timer_khz()) {
 		udelay(POLL_US);
 		return -EAGAIN;
@@ -190,31 +227,80 @@ static int wait_byte(void *ctx)
 
 static bool nobody_there(void *ctx)
 {
-	return mon_env.go_on && !report_ended() && run->opts.mode != RUN_MONITOR &&
+	return opened->go_on && !report_ended() && run->opts.mode != RUN_MONITOR &&
 	       time_us() - opened_us > GIVE_UP_US;
 }
 
 static const struct monitor_input input = { .getc = wait_byte, .give_up = nobody_there };
 
 /* go_on: what "continue" goes on with, or NULL. */
-static void enter(const char *go_on)
+static void enter(struct monitor *m, struct monitor_env *menv, const char *go_on)
 {
+	const struct monitor_env *outer = opened;
+
 	if (!run->uart.present) {
 		log_printf(LOG_WARN, "no serial port: no monitor");
 		return;
 	}
-	mon_env.tree = stat_fs ? &tree : NULL;
-	mon_env.go_on = go_on;
+	menv->tree = stat_fs ? &tree : NULL;
+	menv->go_on = go_on;
+	opened = menv;
 	opened_us = time_us();
 	log_printf(LOG_INFO, "monitor: \"help\" lists the commands");
-	monitor_run(&mon);
+	monitor_run(m);
 	lapic_timer_stop();
+	opened = outer;
 }
 
 void monitor_poll(void)
 {
 	if (uart_getc((struct uart *)&run->uart) >= 0)
-		enter("the next test");
+		enter(&mon, &mon_env, "the next test");
+}
+
+static int line_getc(void *ctx)
+{
+	return uart_getc((struct uart *)&run->uart);
+}
+
+/* The guest of this CPU stands still meanwhile, and its deadline with it. */
+static void enter_inside(void)
+{
+	struct runner_pause pause;
+	u64 flags = irq_save();
+
+	runner_pause(&pause);
+	enter(&mon_inside, &mon_inside_env, "the guests");
+	runner_resume(&pause);
+	irq_restore(flags);
+}
+
+void guest_console_input_poll(void)
+{
+	u64 now = time_us();
+
+	/* The line's input is the boot CPU's; what is inside the monitor is the monitor's. */
+	if (this_cpu()->id || opened == &mon_inside_env || now < next_poll_us)
+		return;
+	if (guest_input_due_us(now) == ~0ULL)
+		return;
+	if (guest_input_feed(line_getc, NULL, now) != GUEST_KEY_NONE) {
+		enter_inside();
+		now = time_us();
+	}
+	next_poll_us = now + guest_input_due_us(now);
+}
+
+u64 guest_console_due_us(void)
+{
+	return guest_input_due_us(time_us());
+}
+
+static void safe_point(void)
+{
+	stats_poll();
+	guest_console_poll(time_us());
+	guest_console_input_poll();
 }
 
 static void plan_monitor(const struct run_env *e)
@@ -222,23 +308,29 @@ static void plan_monitor(const struct run_env *e)
 	run = e;
 	mon_env = (struct monitor_env){
 		.print = print, .answer = answer, .test = test_item, .guest = guest_item,
-		.run_tests = run_tests, .run_guests = run_guests, .dump_stats = dump,
-		.show = show, .power = power,
+		.run_tests = run_tests, .run_guests = run_guests, .running = running,
+		.find_running = find_running, .attach = attach, .type = type,
+		.dump_stats = dump, .show = show, .power = power,
 	};
+	mon_inside_env = mon_env;
+	mon_inside_env.inside = true;
 	monitor_init(&mon, &mon_env, &input);
+	monitor_init(&mon_inside, &mon_inside_env, &input);
+	guest_input_want(e->opts.console_in);
+	vcpu_safe_point = safe_point;
 	modules_scan(e);
 }
 
 static void run_monitor(const struct run_env *e)
 {
 	if (e->opts.mode == RUN_MONITOR)
-		enter("the end of the run");
+		enter(&mon, &mon_env, "the end of the run");
 }
 
 static void run_monitor_end(const struct run_env *e)
 {
 	if (e->opts.on_end == ON_END_MONITOR)
-		enter(NULL);
+		enter(&mon, &mon_env, NULL);
 }
 
 STAGE(monitor, .name = "monitor", .order = STAGE_MONITOR, .modes = ~0u, .plan = plan_monitor,

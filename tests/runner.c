@@ -32,6 +32,7 @@
 #include "tests/statistics.h"
 
 #define GRACE_US	1500000
+#define RESUME_US	1000
 
 SECTION_BOUNDS(struct test, tests);
 
@@ -51,6 +52,12 @@ static void abandon(struct trap_frame *f, struct test_ctx *t, const char *how)
 	trap_abandon(f, &t->abort, RUNNER_ABANDONED);
 }
 
+/* What else the timer is for: statistics, and what is typed for guests. */
+static u64 poll_due_us(void)
+{
+	return MIN(stats_due_us(), guest_console_due_us());
+}
+
 static void timer_tick(struct trap_frame *f)
 {
 	struct percpu *cpu = this_cpu();
@@ -59,7 +66,7 @@ static void timer_tick(struct trap_frame *f)
 	if (!t || !t->deadline)
 		return;
 	if (rdtsc() < t->deadline) {
-		lapic_timer_oneshot(MIN(tsc_to_us(t->deadline - rdtsc()) + 1, stats_due_us()));
+		lapic_timer_oneshot(MIN(tsc_to_us(t->deadline - rdtsc()) + 1, poll_due_us()));
 		return;
 	}
 	/*
@@ -103,7 +110,7 @@ static void arm(struct test_ctx *t, u64 seconds)
 	this_cpu()->abandon = t;
 	if (!seconds)
 		return;
-	lapic_timer_oneshot(MIN(us, stats_due_us()));
+	lapic_timer_oneshot(MIN(us, poll_due_us()));
 	if (this_cpu()->id == 0 && have_nmi)
 		nmi_watchdog_arm(this_cpu()->apic_id, us + GRACE_US);
 }
@@ -115,6 +122,35 @@ static void disarm(struct test_ctx *t)
 	lapic_timer_stop();
 	if (this_cpu()->id == 0 && have_nmi)
 		nmi_watchdog_disarm();
+}
+
+void runner_pause(struct runner_pause *p)
+{
+	p->t = this_cpu()->abandon;
+	p->since = rdtsc();
+	this_cpu()->abandon = NULL;
+	lapic_timer_stop();
+	if (this_cpu()->id == 0 && have_nmi)
+		nmi_watchdog_disarm();
+}
+
+void runner_resume(const struct runner_pause *p)
+{
+	struct test_ctx *t = p->t;
+	u64 now = rdtsc(), left;
+
+	this_cpu()->abandon = t;
+	/* Whatever the timer was for: its handler finds out. */
+	lapic_timer_oneshot(RESUME_US);
+	if (!t || !t->deadline)
+		return;
+	t->deadline += now - p->since;
+	for (struct machine *m = t->machine; m; m = m->next)
+		if (m->v && m->v->deadline)
+			m->v->deadline += now - p->since;
+	left = t->deadline > now ? tsc_to_us(t->deadline - now) : 0;
+	if (this_cpu()->id == 0 && have_nmi)
+		nmi_watchdog_arm(this_cpu()->apic_id, left + GRACE_US);
 }
 
 /* After an abandonment no structure of the test can be trusted. */

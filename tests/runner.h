@@ -14,6 +14,18 @@
  */
 void runner_run(struct test_ctx *t, const struct test *test, u64 seconds);
 
+/*
+ * Between these two the watchdog of what runs on this CPU (if anything does)
+ * stands still, and so do the deadlines of it and of its machines: for the
+ * monitor, inside a guest's run.
+ */
+struct runner_pause {
+	struct test_ctx *t;
+	u64 since;
+};
+void runner_pause(struct runner_pause *p);
+void runner_resume(const struct runner_pause *p);
+
 /* What context_save returns when the watchdog took the code away. */
 #define RUNNER_ABANDONED	2
 

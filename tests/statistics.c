@@ -3,7 +3,7 @@
 
 #include "boot/stage.h"
 #include "core/lib/log.h"
-#include "core/vm/run.h"
+#include "core/vm/vcpu.h"
 #include "core/x86/time.h"
 #include "stats/stat.h"
 #include "stats/stat_fmt.h"
@@ -73,7 +73,6 @@ static void start_stats(const struct run_env *env)
 	if (seconds != STATS_AT_END) {
 		dump.period_us = seconds * 1000000;
 		dump.next_us = time_us() + dump.period_us;
-		vcpu_safe_point = stats_poll;
 	}
 }
 

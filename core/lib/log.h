@@ -26,6 +26,21 @@ void ktap_line(const char *fmt, ...) __printf(1, 2);
 /* One byte of the console of guest vm_id; appears as "vm<id>| text". */
 void guest_putc(u32 vm_id, u8 c);
 
+/*
+ * Shows prompts: half lines that no byte was added to for a while.  Called now
+ * and then, on any CPU; time in microseconds.  Cheap when there is nothing.
+ */
+void guest_console_poll(u64 now_us);
+
+/* How many bytes guest vm_id may print from now on in each run; 0: the default. */
+void guest_console_limit(u32 vm_id, u64 bytes);
+
+/*
+ * The next byte typed for guest vm_id, or -EAGAIN (also: no such guest).  One
+ * caller at a time for each guest, on any CPU.
+ */
+int guest_console_getc(u32 vm_id);
+
 /* End of a guest's run: flushes its last line, reports dropped bytes. */
 void guest_console_end(u32 vm_id);
 

@@ -75,6 +75,18 @@ static void guest_append(struct guest_line *g, u8 c, line_emit_fn emit, void *ct
 		guest_flush(g, emit, ctx);
 	memcpy(g->buf + g->len, e, k);
 	g->len += (u16)k;
+	g->broken = false;
+}
+
+/* Said when it happens: whoever watches would wait for a guest that is not silent. */
+static void say_limit(struct guest_line *g, u32 limit, line_emit_fn emit, void *ctx)
+{
+	char note[64];
+
+	if (g->len)
+		guest_flush(g, emit, ctx);
+	nb_snprintf(note, sizeof(note), "(more than %u bytes, the rest is dropped)", limit);
+	emit(ctx, note);
 }
 
 void guest_line_putc(struct guest_line *g, u8 c, line_emit_fn emit, void *ctx)
@@ -82,13 +94,17 @@ void guest_line_putc(struct guest_line *g, u8 c, line_emit_fn emit, void *ctx)
 	u32 limit = g->limit ? g->limit : GUEST_OUTPUT_LIMIT;
 	bool cr = g->cr;
 
+	g->idle = false;
 	if (g->sent + g->len >= limit) {
-		g->dropped++;
+		if (!g->dropped++)
+			say_limit(g, limit, emit, ctx);
 		return;
 	}
 	g->cr = c == '\r';
 	if (c == '\n') {
-		guest_flush(g, emit, ctx);
+		if (g->len || !g->broken)
+			guest_flush(g, emit, ctx);
+		g->broken = false;
 		return;
 	}
 	if (c == '\r')
@@ -97,6 +113,25 @@ void guest_line_putc(struct guest_line *g, u8 c, line_emit_fn emit, void *ctx)
 	if (cr && g->len)
 		guest_flush(g, emit, ctx);
 	guest_append(g, c, emit, ctx);
+}
+
+bool guest_line_idle(struct guest_line *g, u64 now_us)
+{
+	if (!g->len)
+		return false;
+	if (!g->idle) {
+		g->idle = true;
+		g->since_us = now_us;
+	}
+	return now_us - g->since_us >= GUEST_IDLE_US;
+}
+
+void guest_line_break(struct guest_line *g, line_emit_fn emit, void *ctx)
+{
+	if (!g->len)
+		return;
+	guest_flush(g, emit, ctx);
+	g->broken = true;
 }
 
 void guest_line_end(struct guest_line *g, line_emit_fn emit, void *ctx)

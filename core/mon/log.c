@@ -6,6 +6,10 @@
 #include "core/mon/line.h"
 
 #define HISTORY_SIZE	(16 * 1024)
+#define GUEST_PREFIX_MAX 16
+/* Between two looks at half lines; of the guest that somebody types at. */
+#define PARTIAL_POLL_US	10000
+#define LIVE_POLL_US	1000
 #define NO_OWNER	0u
 #define UNKNOWN_OWNER	~0u
 
@@ -29,7 +33,14 @@ static struct {
 	u64 head, tail;
 	char history[HISTORY_SIZE];
 	struct guest_line guest[LOG_MAX_GUESTS];
-} lg = { .level = LOG_INFO };
+	u32 partial;			/* guests with half a line, a bit each */
+	u32 attached;			/* guest that somebody types at, or LOG_NO_GUEST */
+	u64 poll_us;			/* when half lines are looked at next */
+	/* The guest whose half line is the open line, and that line so far. */
+	const struct guest_line *live;
+	u32 live_len;
+	char live_text[GUEST_PREFIX_MAX + 2 * GUEST_LINE_MAX + 1];
+} lg = { .level = LOG_INFO, .attached = LOG_NO_GUEST };
 
 /*
  * Interrupts stay off while the lock is held, as a handler that prints would
@@ -109,12 +120,24 @@ static void put_raw(const char *s, size_t len)
 			k->raw(k->ctx, s, len);
 }
 
-/* What comes next is at column 0. */
+static void put_not_raw(const char *s, size_t len)
+{
+	for (struct log_sink *k = lg.sinks; k; k = k->next)
+		if (!k->raw)
+			k->line(k->ctx, s, len);
+}
+
+/* What comes next is at column 0.  A guest's line goes where half lines could not. */
 static void close_line(void)
 {
 	if (lg.open)
 		put_raw("\r\n", 2);
 	WRITE_ONCE(lg.open, false);
+	if (lg.live) {
+		WRITE_ONCE(lg.live, NULL);
+		history_add(lg.live_text, lg.live_len);
+		put_not_raw(lg.live_text, lg.live_len);
+	}
 }
 
 /* With the lock held: one finished line to the history and all sinks. */
@@ -153,6 +176,8 @@ void log_raw(const char *s, size_t len)
 {
 	u64 flags = log_lock();
 
+	if (lg.live)
+		close_line();
 	put_raw(s, len);
 	WRITE_ONCE(lg.open, true);
 	log_unlock(flags);
@@ -160,7 +185,7 @@ void log_raw(const char *s, size_t len)
 
 bool log_raw_open(void)
 {
-	return READ_ONCE(lg.open);
+	return READ_ONCE(lg.open) && !READ_ONCE(lg.live);
 }
 
 void log_raw_end(const char *text)
@@ -168,9 +193,7 @@ void log_raw_end(const char *text)
 	u64 flags = log_lock();
 
 	close_line();
-	for (struct log_sink *k = lg.sinks; k; k = k->next)
-		if (!k->raw)
-			k->line(k->ctx, text, MIN(strlen(text), (size_t)LINE_MAX));
+	put_not_raw(text, MIN(strlen(text), (size_t)LINE_MAX));
 	log_unlock(flags);
 }
 
@@ -234,13 +257,51 @@ void ktap_line(const char *fmt, ...)
 	va_end(ap);
 }
 
+static size_t guest_prefix(char *dst, const struct guest_line *g)
+{
+	return (size_t)nb_snprintf(dst, GUEST_PREFIX_MAX, "vm%u| ", (u32)(g - lg.guest));
+}
+
+static void live_add(const char *s)
+{
+	size_t len = strlen(s);
+
+	put_raw(s, len);
+	memcpy(lg.live_text + lg.live_len, s, len);
+	lg.live_len += (u32)len;
+}
+
+/* Half a line of the guest that somebody types at, or what it adds to that. */
+static void emit_live(void *ctx, const char *line)
+{
+	if (lg.live != ctx || lg.live_len + strlen(line) > GUEST_PREFIX_MAX + GUEST_LINE_MAX) {
+		close_line();
+		lg.live_len = (u32)guest_prefix(lg.live_text, ctx);
+		put_raw(lg.live_text, lg.live_len);
+		WRITE_ONCE(lg.live, ctx);
+		WRITE_ONCE(lg.open, true);
+	}
+	live_add(line);
+}
+
 static void emit_guest(void *ctx, const char *line)
 {
-	const struct guest_line *g = ctx;
-	char prefix[16];
+	char prefix[GUEST_PREFIX_MAX];
 
-	nb_snprintf(prefix, sizeof(prefix), "vm%u| ", (u32)(g - lg.guest));
+	if (lg.live == ctx) {
+		live_add(line);
+		close_line();
+		return;
+	}
+	guest_prefix(prefix, ctx);
 	put_prefixed(prefix, line, strlen(line));
+}
+
+static void note_partial(const struct guest_line *g)
+{
+	u32 bit = (u32)BIT(g - lg.guest);
+
+	WRITE_ONCE(lg.partial, g->len ? lg.partial | bit : lg.partial & ~bit);
 }
 
 /* A guest's buffer belongs to the CPU that runs it, but lines are shared. */
@@ -253,7 +314,51 @@ void guest_putc(u32 vm_id, u8 c)
 		return;
 	g = &lg.guest[vm_id];
 	flags = log_lock();
+	/* As in guest_line_putc: text behind a bare CR starts a line. */
+	if (lg.live == g && g->cr && c != '\r' && c != '\n' && !g->len)
+		close_line();
 	guest_line_putc(g, c, emit_guest, g);
+	/* The end of a line that was shown to its last byte. */
+	if (lg.live == g && c == '\n')
+		close_line();
+	note_partial(g);
+	log_unlock(flags);
+}
+
+void guest_console_poll(u64 now_us)
+{
+	u64 flags;
+
+	if (!READ_ONCE(lg.partial) || now_us < READ_ONCE(lg.poll_us) || READ_ONCE(lg.panic))
+		return;
+	flags = log_lock();
+	WRITE_ONCE(lg.poll_us, now_us + (lg.attached == LOG_NO_GUEST ? PARTIAL_POLL_US :
+								       LIVE_POLL_US));
+	for (u32 i = 0; i < LOG_MAX_GUESTS; i++) {
+		struct guest_line *g = &lg.guest[i];
+
+		if (i == lg.attached)
+			guest_line_break(g, emit_live, g);
+		else if (guest_line_idle(g, now_us))
+			guest_line_break(g, emit_guest, g);
+		note_partial(g);
+	}
+	log_unlock(flags);
+}
+
+void guest_console_limit(u32 vm_id, u64 bytes)
+{
+	if (vm_id < LOG_MAX_GUESTS)
+		WRITE_ONCE(lg.guest[vm_id].limit, (u32)MIN(bytes, (u64)~0u));
+}
+
+void log_attach_guest(u32 vm_id)
+{
+	u64 flags = log_lock();
+
+	if (lg.live)
+		close_line();
+	lg.attached = vm_id;
 	log_unlock(flags);
 }
 
@@ -266,7 +371,11 @@ void guest_console_end(u32 vm_id)
 		return;
 	g = &lg.guest[vm_id];
 	flags = log_lock();
+	/* Unless there is more of it. */
+	if (lg.live == g && !g->len)
+		close_line();
 	guest_line_end(g, emit_guest, g);
+	note_partial(g);
 	log_unlock(flags);
 }
 

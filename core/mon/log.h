@@ -22,6 +22,7 @@ struct log_sink {
 };
 
 #define LOG_MAX_GUESTS	16
+#define LOG_NO_GUEST	~0u
 
 /* Adds a sink and replays the early lines to it. */
 void log_add_sink(struct log_sink *sink);
@@ -47,5 +48,11 @@ void log_raw(const char *s, size_t len);
 bool log_raw_open(void);
 /* Ends it; the sinks without raw get text as a line, as it is. */
 void log_raw_end(const char *text);
+
+/*
+ * The guest that somebody types at: its half lines are open lines, which grow
+ * with what it echoes.  LOG_NO_GUEST: none.
+ */
+void log_attach_guest(u32 vm_id);
 
 #endif

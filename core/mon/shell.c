@@ -8,7 +8,7 @@
 #define TEXT_MAX	768	/* a line on the wire */
 
 /* What a command's arguments are: for completion. */
-enum arg_kind { ARG_NONE, ARG_COMMAND, ARG_PATH, ARG_TEST, ARG_GUEST };
+enum arg_kind { ARG_NONE, ARG_COMMAND, ARG_PATH, ARG_TEST, ARG_GUEST, ARG_RUNNING };
 
 struct command {
 	const char *name;
@@ -48,7 +48,7 @@ void shell_print(struct shell *sh, const char *fmt, ...)
 }
 
 /* For the person the reason with all it concerns; for the program the first one. */
-static void fail(struct shell *sh, int err, const char *what, const char *why)
+void shell_fail(struct shell *sh, int err, const char *what, const char *why)
 {
 	const char *sep = what ? ": " : "";
 
@@ -65,12 +65,12 @@ static void fail(struct shell *sh, int err, const char *what, const char *why)
 
 void shell_error(struct shell *sh, int err, const char *what)
 {
-	fail(sh, err, what, error_text(err));
+	shell_fail(sh, err, what, error_text(err));
 }
 
 /* Items of either kind whose name matches; prints them if asked to. */
-static u32 match_items(struct shell *sh, bool (*item)(void *ctx, size_t i, struct mon_item *it),
-		       const char *glob, bool print)
+u32 shell_items(struct shell *sh, bool (*item)(void *ctx, size_t i, struct mon_item *it),
+		const char *glob, bool print)
 {
 	struct mon_item it;
 	u32 n = 0;
@@ -87,15 +87,22 @@ static u32 match_items(struct shell *sh, bool (*item)(void *ctx, size_t i, struc
 	return n;
 }
 
+bool shell_refuse_inside(struct shell *sh)
+{
+	if (sh->env->inside)
+		shell_fail(sh, -EBUSY, NULL, "a guest is running");
+	return sh->env->inside;
+}
+
 static void cmd_tests(struct shell *sh)
 {
 	const char *glob = sh->args > 1 ? sh->arg[1] : "*";
-	u32 n = match_items(sh, sh->env->test, glob, true);
+	u32 n = shell_items(sh, sh->env->test, glob, true);
 
 	if (n)
 		shell_print(sh, "# %u tests", n);
 	else
-		fail(sh, -ENOENT, glob, "no such test");
+		shell_fail(sh, -ENOENT, glob, "no such test");
 }
 
 struct near_ctx {
@@ -115,11 +122,13 @@ static void cmd_run(struct shell *sh)
 	struct near_ctx ctx = { .env = sh->env };
 	const char *near;
 
+	if (shell_refuse_inside(sh))
+		return;
 	/* All names first: a mistyped one runs nothing. */
 	for (u32 i = 1; i < sh->args; i++) {
-		if (match_items(sh, sh->env->test, sh->arg[i], false))
+		if (shell_items(sh, sh->env->test, sh->arg[i], false))
 			continue;
-		fail(sh, -ENOENT, sh->arg[i], "no such test");
+		shell_fail(sh, -ENOENT, sh->arg[i], "no such test");
 		near = str_nearest(sh->arg[i], near_test, &ctx);
 		if (near)
 			shell_print(sh, "# did you mean %s?", near);
@@ -131,24 +140,6 @@ static void cmd_run(struct shell *sh)
 		if (err)
 			shell_error(sh, err, sh->arg[i]);
 	}
-}
-
-static void cmd_guests(struct shell *sh)
-{
-	const char *glob = sh->args > 1 ? sh->arg[1] : "*";
-	bool list = sh->args == 1;
-	int err;
-
-	if (!match_items(sh, sh->env->guest, glob, list)) {
-		if (list)
-			shell_print(sh, "# no guests: the boot loader brought no modules");
-		else
-			fail(sh, -ENOENT, glob, "no such guest");
-		return;
-	}
-	err = list ? 0 : sh->env->run_guests(sh->env->ctx, glob);
-	if (err)
-		shell_error(sh, err, glob);
 }
 
 static void cmd_stats(struct shell *sh)
@@ -187,7 +178,7 @@ static void answer(struct shell *sh, const char *line)
 static void cmd_continue(struct shell *sh)
 {
 	if (!sh->env->go_on) {
-		fail(sh, -EINVAL, NULL, "the run is over");
+		shell_fail(sh, -EINVAL, NULL, "the run is over");
 		return;
 	}
 	shell_print(sh, "# going on: %s", sh->env->go_on);
@@ -212,6 +203,7 @@ static void cmd_poweroff(struct shell *sh)
 static void cmd_help(struct shell *sh);
 
 #define NO_LIMIT	(SHELL_ARGS_MAX - 1)
+#define ANY_TEXT	0xff	/* the rest of the line is one argument */
 
 static const struct command commands[] = {
 	{ "help", "[COMMAND]", "this list", cmd_help, ARG_COMMAND, 0, 1 },
@@ -225,8 +217,12 @@ static const struct command commands[] = {
 	{ "tests", "[GLOB]", "lists tests, with the manual's section", cmd_tests, ARG_TEST, 0, 1 },
 	{ "run", "GLOB...", "runs tests; the run's own verdict does not change", cmd_run,
 	  ARG_TEST, 1, NO_LIMIT },
-	{ "guests", "[GLOB]", "lists the guests, or runs those that match", cmd_guests,
+	{ "guests", "[GLOB]", "lists the guests, or runs those that match", shell_guests,
 	  ARG_GUEST, 0, 1 },
+	{ "console", "GUEST", "what is typed goes to a running guest, until Ctrl-]",
+	  shell_console, ARG_RUNNING, 1, 1 },
+	{ "type", "GUEST [TEXT]", "sends a line to a running guest and goes on", shell_type,
+	  ARG_RUNNING, 1, ANY_TEXT },
 	{ "vm", "", "virtualization, vCPUs", cmd_vm, ARG_NONE, 0, 0 },
 	{ "cpu", "", "processors and their interrupts", cmd_cpu, ARG_NONE, 0, 0 },
 	{ "mem", "", "memory map and page allocator", cmd_mem, ARG_NONE, 0, 0 },
@@ -262,7 +258,7 @@ static void cmd_help(struct shell *sh)
 	const struct command *c = sh->args > 1 ? find_command(sh->arg[1]) : NULL;
 
 	if (sh->args > 1 && !c) {
-		fail(sh, -ENOENT, sh->arg[1], "no such command");
+		shell_fail(sh, -ENOENT, sh->arg[1], "no such command");
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
@@ -300,14 +296,14 @@ static void dispatch(struct shell *sh, bool fits)
 	const char *near;
 
 	if (!c) {
-		fail(sh, -ENOENT, NULL, "no such command");
+		shell_fail(sh, -ENOENT, NULL, "no such command");
 		near = str_nearest(sh->arg[0], command_name, NULL);
 		shell_print(sh, "# %s%s%s", near ? "did you mean " : "\"help\" lists them",
 			    near ? near : "", near ? "?" : "");
-	} else if (!fits || sh->args - 1 > c->max) {
-		fail(sh, -EINVAL, NULL, "too many arguments");
+	} else if (c->max != ANY_TEXT && (!fits || sh->args - 1 > c->max)) {
+		shell_fail(sh, -EINVAL, NULL, "too many arguments");
 	} else if (sh->args - 1 < c->min) {
-		fail(sh, -EINVAL, NULL, "needs an argument");
+		shell_fail(sh, -EINVAL, NULL, "needs an argument");
 		help_line(sh, c);
 	} else {
 		c->fn(sh);
@@ -327,6 +323,7 @@ bool shell_exec(struct shell *sh, const char *line)
 		trimmed[n - 1] = '\0';
 	fits = split(sh, trimmed);
 	sh->err = 0;
+	sh->text = trimmed;
 	sh->one_path = sh->args == 2;
 	sh->leave = sh->answered = false;
 	if (!sh->args)
@@ -334,6 +331,7 @@ bool shell_exec(struct shell *sh, const char *line)
 	dispatch(sh, fits);
 	if (!sh->answered)
 		answer(sh, trimmed);
+	sh->text = NULL;
 	return sh->leave;
 }
 
@@ -367,6 +365,14 @@ static void complete_items(struct shell *sh, bool (*item)(void *ctx, size_t i,
 		found_word(f, it.name);
 }
 
+static void complete_running(struct shell *sh, struct found_ctx *f)
+{
+	struct mon_running r;
+
+	for (size_t i = 0; sh->env->running(sh->env->ctx, i, &r); i++)
+		found_word(f, r.name);
+}
+
 static u32 complete_path(struct shell *sh, struct found_ctx *f, u32 start)
 {
 	const char *slash = strrchr(f->word, '/');
@@ -388,6 +394,8 @@ static u32 complete_as(struct shell *sh, struct found_ctx *f, u8 kind, u32 start
 		complete_items(sh, sh->env->test, f);
 	else if (kind == ARG_GUEST)
 		complete_items(sh, sh->env->guest, f);
+	else if (kind == ARG_RUNNING)
+		complete_running(sh, f);
 	return start;
 }
 

@@ -20,6 +20,14 @@ struct mon_item {
 	const char *note;	/* manual section, reason; may be NULL */
 };
 
+/* A guest that runs now. */
+struct mon_running {
+	const char *name;
+	u32 vm_id;
+	u32 waiting;		/* typed bytes that it has not read */
+	u64 lost;		/* typed bytes that it never got */
+};
+
 struct monitor_env {
 	const struct mon_tree *tree;	/* NULL: no statistics */
 	/* One line for people; the text behind "@nestbed monitor ". */
@@ -31,6 +39,12 @@ struct monitor_env {
 	/* All whose name matches (there is one); 0 or -E... */
 	int (*run_tests)(void *ctx, const char *glob);
 	int (*run_guests)(void *ctx, const char *glob);
+	/* Number i of the guests that run; the number behind "vm" of one, or -ENOENT. */
+	bool (*running)(void *ctx, size_t i, struct mon_running *r);
+	int (*find_running)(void *ctx, const char *who);
+	/* The serial line's input is that guest's; text and CR for it.  0 or -E... */
+	int (*attach)(void *ctx, u32 vm_id);
+	int (*type)(void *ctx, u32 vm_id, const char *text);
 	/* A block of statistics on the line. */
 	int (*dump_stats)(void *ctx);
 	void (*show)(void *ctx, enum mon_show what);
@@ -39,6 +53,8 @@ struct monitor_env {
 	void *ctx;
 	/* What "continue" goes on with; NULL: nothing. */
 	const char *go_on;
+	/* The monitor was opened inside a guest's run: no other can be started. */
+	bool inside;
 };
 
 struct shell {
@@ -47,6 +63,7 @@ struct shell {
 	char line[SHELL_LINE_MAX];	/* cut into args */
 	char *arg[SHELL_ARGS_MAX];	/* arg[0]: the command */
 	u32 args;
+	const char *text;		/* the command as it was typed */
 	int err;			/* first one of this command */
 	char why[MON_PATH_MAX + 80];
 	bool one_path;			/* one argument: the answer need not name it again */
@@ -71,10 +88,21 @@ u32 shell_candidates(struct shell *sh, const char *line, u32 pos,
 /* For commands: a line of output, a failure. */
 void shell_print(struct shell *sh, const char *fmt, ...) __printf(2, 3);
 void shell_error(struct shell *sh, int err, const char *what);
+void shell_fail(struct shell *sh, int err, const char *what, const char *why);
+/* Items whose name matches; prints them if asked to.  Returns how many. */
+u32 shell_items(struct shell *sh, bool (*item)(void *ctx, size_t i, struct mon_item *it),
+		const char *glob, bool print);
+/* Refuses the command when the monitor was opened inside a guest's run. */
+bool shell_refuse_inside(struct shell *sh);
 
 /* ls, cat, clear (shell_fs.c); arguments in sh->arg. */
 void shell_ls(struct shell *sh);
 void shell_cat(struct shell *sh);
 void shell_clear(struct shell *sh);
+
+/* guests, console, type (shell_guest.c) */
+void shell_guests(struct shell *sh);
+void shell_console(struct shell *sh);
+void shell_type(struct shell *sh);
 
 #endif

@@ -9,6 +9,7 @@ fuzz-y += tests/fuzz/fuzz_ptwalk.c
 fuzz-y += tests/fuzz/fuzz_elf.c
 fuzz-y += tests/fuzz/fuzz_emul.c
 fuzz-y += tests/fuzz/fuzz_line.c
+fuzz-y += tests/fuzz/fuzz_guest_input.c
 fuzz-y += tests/fuzz/fuzz_task.c
 fuzz-y += tests/fuzz/fuzz_svm_exit.c
 fuzz-y += tests/fuzz/fuzz_statsfs.c

@@ -43,6 +43,7 @@ struct mon_box {
 	char out[16384];	/* print and answer lines ("@" in front), each with '\n' */
 	char ran[256];		/* globs of run_tests and run_guests, "show N", "power N" */
 	int run_error;
+	int type_error;
 	struct mon_tree tree;
 	struct monitor_env env;
 };
@@ -163,6 +164,38 @@ static inline int box_run(void *ctx, const char *glob)
 	return b->run_error;
 }
 
+static inline bool box_running(void *ctx, size_t i, struct mon_running *r)
+{
+	static const struct mon_running running[] = {
+		{ "linux", 0, 0, 0 }, { "xen", 3, 17, 2 },
+	};
+
+	if (i < ARRAY_SIZE(running))
+		*r = running[i];
+	return i < ARRAY_SIZE(running);
+}
+
+static inline int box_find_running(void *ctx, const char *who)
+{
+	return !strcmp(who, "linux") ? 0 : !strcmp(who, "3") ? 3 : -ENOENT;
+}
+
+static inline int box_attach(void *ctx, u32 vm_id)
+{
+	struct mon_box *b = ctx;
+
+	box_add(b->ran, sizeof(b->ran), "attach ", vm_id == 3 ? "3" : "0");
+	return b->type_error;
+}
+
+static inline int box_type(void *ctx, u32 vm_id, const char *text)
+{
+	struct mon_box *b = ctx;
+
+	box_add(b->ran, sizeof(b->ran), vm_id == 3 ? "type 3 " : "type 0 ", text);
+	return b->type_error;
+}
+
 static inline int box_dump(void *ctx)
 {
 	struct mon_box *b = ctx;
@@ -194,6 +227,8 @@ static inline void box_init(struct mon_box *b)
 	b->env = (struct monitor_env){
 		.tree = &b->tree, .print = box_print, .answer = box_answer, .test = box_test,
 		.guest = box_guest, .run_tests = box_run, .run_guests = box_run,
+		.running = box_running, .find_running = box_find_running,
+		.attach = box_attach, .type = box_type,
 		.dump_stats = box_dump, .show = box_show, .power = box_power, .ctx = b,
 		.go_on = "the run",
 	};

@@ -137,12 +137,13 @@ static void test_guest_flood(void **state)
 	for (int i = 0; i < 5000; i++)
 		guest_line_putc(&g, i % 10 == 9 ? '\n' : 'y', add, &l);
 	guest_line_end(&g, add, &l);
-	/* 6 lines of 9 characters and their cost, and the note. */
-	assert_int_equal(l.n, 7);
-	for (int i = 0; i < l.n - 1; i++)
+	/* 6 lines of 9 characters and their cost, and the notes. */
+	assert_int_equal(l.n, 8);
+	for (int i = 0; i < 6; i++)
 		wire += strlen(l.text[i]) + 8;
 	assert_in_range(wire, 100, 120);
-	assert_string_equal(l.text[6], "(4940 more bytes dropped)");
+	assert_string_equal(l.text[6], "(more than 100 bytes, the rest is dropped)");
+	assert_string_equal(l.text[7], "(4940 more bytes dropped)");
 	/* The next run starts with a full budget and the same limit. */
 	assert_int_equal(g.limit, 100);
 	assert_int_equal(g.sent, 0);
@@ -158,10 +159,64 @@ static void test_guest_default_limit_holds_for_line_ends(void **state)
 	struct guest_line g = { .len = 0 };
 	struct lines l = { .n = 0 };
 
-	for (int i = 0; i < 200000; i++)
+	for (int i = 0; i < 400000; i++)
 		guest_line_putc(&g, '\n', add, &l);
-	assert_int_equal(l.n, GUEST_OUTPUT_LIMIT / 8);
-	assert_int_equal(g.dropped, 200000 - GUEST_OUTPUT_LIMIT / 8);
+	assert_int_equal(l.n, GUEST_OUTPUT_LIMIT / 8 + 1);
+	assert_int_equal(g.dropped, 400000 - GUEST_OUTPUT_LIMIT / 8);
+}
+
+static void test_guest_limit_keeps_what_came_before(void **state)
+{
+	struct guest_line g = { .limit = 20 };
+	struct lines l = { .n = 0 };
+
+	feed(&g, &l, "0123456789012345678901234", 25);
+	assert_int_equal(l.n, 2);
+	assert_string_equal(l.text[0], "01234567890123456789");
+	assert_string_equal(l.text[1], "(more than 20 bytes, the rest is dropped)");
+	guest_line_end(&g, add, &l);
+	assert_int_equal(l.n, 3);
+	assert_string_equal(l.text[2], "(5 more bytes dropped)");
+}
+
+static void test_guest_prompt(void **state)
+{
+	struct guest_line g = { .len = 0 };
+	struct lines l = { .n = 0 };
+
+	assert_false(guest_line_idle(&g, 1000));
+	feed(&g, &l, "a\n~ # ", 6);
+	assert_int_equal(l.n, 1);
+	assert_false(guest_line_idle(&g, 1000));
+	assert_false(guest_line_idle(&g, 1000 + GUEST_IDLE_US - 1));
+	assert_true(guest_line_idle(&g, 1000 + GUEST_IDLE_US));
+	/* A byte makes it busy again. */
+	feed(&g, &l, "l", 1);
+	assert_false(guest_line_idle(&g, 5 * GUEST_IDLE_US));
+	assert_true(guest_line_idle(&g, 6 * GUEST_IDLE_US));
+	guest_line_break(&g, add, &l);
+	assert_int_equal(l.n, 2);
+	assert_string_equal(l.text[1], "~ # l");
+	assert_false(guest_line_idle(&g, 9 * GUEST_IDLE_US));
+	guest_line_break(&g, add, &l);
+	assert_int_equal(l.n, 2);
+	/* What continues it is a line of its own... */
+	feed(&g, &l, "s\r\n\r\n", 5);
+	assert_int_equal(l.n, 4);
+	assert_string_equal(l.text[2], "s");
+	assert_string_equal(l.text[3], "");
+	/* ...its end alone is not. */
+	feed(&g, &l, "wait", 4);
+	guest_line_break(&g, add, &l);
+	feed(&g, &l, "\r\n", 2);
+	assert_int_equal(l.n, 5);
+	feed(&g, &l, "\n", 1);
+	assert_int_equal(l.n, 6);
+	assert_string_equal(l.text[5], "");
+	/* Time that goes backwards or stands still: nothing is idle for long. */
+	feed(&g, &l, "x", 1);
+	assert_false(guest_line_idle(&g, 7));
+	assert_false(guest_line_idle(&g, 7));
 }
 
 int main(void)
@@ -176,6 +231,8 @@ int main(void)
 		cmocka_unit_test(test_guest_long_line_is_split),
 		cmocka_unit_test(test_guest_flood),
 		cmocka_unit_test(test_guest_default_limit_holds_for_line_ends),
+		cmocka_unit_test(test_guest_limit_keeps_what_came_before),
+		cmocka_unit_test(test_guest_prompt),
 	};
 
 	return cmocka_run_group_tests_name("line", tests, NULL, NULL);

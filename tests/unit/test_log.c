@@ -202,6 +202,132 @@ static void test_open_line(void **state)
 	assert_string_equal(first.text[2], "@nestbed y");
 }
 
+static void guest_says(u32 id, const char *text)
+{
+	while (*text)
+		guest_putc(id, (u8)*text++);
+}
+
+static void test_prompt_of_a_guest(void **state)
+{
+	typed[0] = '\0';
+	first.n = 0;
+	guest_says(1, "x\r\n~ # ");
+	guest_says(2, "y");
+	guest_console_poll(1000000);
+	assert_string_equal(typed, "vm1| x\r\n");
+	guest_console_poll(1000000 + GUEST_IDLE_US);
+	assert_string_equal(typed, "vm1| x\r\nvm1| ~ # \r\nvm2| y\r\n");
+	guest_says(1, "ls\r\n");
+	assert_string_equal(typed, "vm1| x\r\nvm1| ~ # \r\nvm2| y\r\nvm1| ls\r\n");
+	assert_int_equal(first.n, 4);
+	assert_string_equal(first.text[1], "vm1| ~ # ");
+	/* Nothing is left to be shown. */
+	guest_console_poll(9000000);
+	guest_console_end(1);
+	guest_console_end(2);
+	assert_int_equal(first.n, 4);
+}
+
+static void test_guest_that_somebody_types_at(void **state)
+{
+	typed[0] = '\0';
+	first.n = 0;
+	log_attach_guest(1);
+	guest_says(1, "~ # ");
+	assert_string_equal(typed, "");
+	guest_console_poll(20000000);
+	assert_string_equal(typed, "vm1| ~ # ");
+	/* That is no line of the monitor's. */
+	assert_false(log_raw_open());
+	guest_says(1, "l");
+	guest_console_poll(20000100);		/* too soon after the last time */
+	assert_string_equal(typed, "vm1| ~ # ");
+	guest_console_poll(20002000);
+	assert_string_equal(typed, "vm1| ~ # l");
+	assert_int_equal(first.n, 0);
+	guest_says(1, "s\r\n");
+	assert_string_equal(typed, "vm1| ~ # ls\r\n");
+	/* Who cannot show half a line gets it when it is whole. */
+	assert_int_equal(first.n, 1);
+	assert_string_equal(first.text[0], "vm1| ~ # ls");
+	guest_says(1, "bin\r\n");
+	assert_string_equal(first.text[1], "vm1| bin");
+}
+
+static void test_open_line_of_a_guest_gives_way(void **state)
+{
+	typed[0] = '\0';
+	first.n = 0;
+	guest_says(1, "# \x1b[J");
+	guest_console_poll(30000000);
+	machine_line("x");
+	assert_string_equal(typed, "vm1| # \\x1b[J\r\n@nestbed x\r\n");
+	guest_says(1, "ls\n");
+	guest_says(1, "\n");
+	/* Shown to its last byte, then the end comes. */
+	guest_says(1, "ok");
+	guest_console_poll(31000000);
+	guest_says(1, "\r\n");
+	assert_string_equal(typed, "vm1| # \\x1b[J\r\n@nestbed x\r\nvm1| ls\r\nvm1| \r\n"
+			    "vm1| ok\r\n");
+	assert_int_equal(first.n, 5);
+	/* A bare CR does not write over what is there. */
+	typed[0] = '\0';
+	guest_says(1, "10%");
+	guest_console_poll(32000000);
+	guest_says(1, "\r20%");
+	guest_console_poll(33000000);
+	/* The monitor takes the line. */
+	log_raw("> ", 2);
+	log_attach_guest(LOG_NO_GUEST);
+	assert_string_equal(typed, "vm1| 10%\r\nvm1| 20%\r\n> ");
+	assert_true(log_raw_open());
+	log_raw_end("> ");
+	guest_console_end(1);
+}
+
+static void test_open_line_of_a_guest_is_bounded(void **state)
+{
+	u64 now = 40000000;
+
+	log_attach_guest(1);
+	first.n = 0;
+	for (u32 i = 0; i < 1000; i++) {
+		guest_putc(1, 'x');
+		guest_console_poll(now += 2000);
+	}
+	guest_console_poll(now += 2000);
+	log_attach_guest(LOG_NO_GUEST);
+	assert_in_range(first.n, 5, 6);
+	for (int i = 0; i < first.n; i++)
+		assert_in_range(strlen(first.text[i]), 5, 16 + GUEST_LINE_MAX);
+	/* A guest that ends in the middle. */
+	log_attach_guest(1);
+	guest_says(1, "half");
+	guest_console_poll(now += 2000);
+	typed[0] = '\0';
+	guest_console_end(1);
+	assert_string_equal(typed, "\r\n");
+	log_attach_guest(LOG_NO_GUEST);
+}
+
+static void test_output_limit_of_a_guest(void **state)
+{
+	guest_console_limit(4, 20);
+	guest_console_limit(LOG_MAX_GUESTS, 1);
+	first.n = 0;
+	guest_says(4, "0123456789\n0123456789\n");
+	assert_int_equal(first.n, 3);
+	assert_string_equal(first.text[2], "vm4| (more than 20 bytes, the rest is dropped)");
+	guest_console_end(4);
+	guest_console_limit(4, 0);
+	first.n = 0;
+	guest_says(4, "0123456789\n0123456789\n0123456789\n");
+	guest_console_end(4);
+	assert_int_equal(first.n, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +337,11 @@ int main(void)
 		cmocka_unit_test(test_long_text_is_cut),
 		cmocka_unit_test(test_history_keeps_the_newest_lines),
 		cmocka_unit_test(test_open_line),
+		cmocka_unit_test(test_prompt_of_a_guest),
+		cmocka_unit_test(test_guest_that_somebody_types_at),
+		cmocka_unit_test(test_open_line_of_a_guest_gives_way),
+		cmocka_unit_test(test_open_line_of_a_guest_is_bounded),
+		cmocka_unit_test(test_output_limit_of_a_guest),
 		cmocka_unit_test(test_lock_survives_an_abandoned_writer),
 		cmocka_unit_test(test_panic_mode_needs_no_lock),
 	};
