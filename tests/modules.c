@@ -10,7 +10,6 @@
 #include "core/lib/printf.h"
 #include "core/lib/string.h"
 #include "core/mm/host.h"
-#include "core/mon/guest_input.h"
 #include "core/vm/virt_ops.h"
 #include "core/x86/time.h"
 #include "tests/guest_vm.h"
@@ -184,10 +183,9 @@ static void run_guest(struct test_ctx *t)
 		return;
 	}
 	vm->m.v->deadline = t->deadline;
-	guest_console_limit(vm->m.vm.id, g->opts.output);
-	guest_input_open(vm->m.vm.id, g->opts.name);
+	guest_console_begin(vm->m.vm.id, &g->opts);
 	vcpu_run(vm->m.v);
-	guest_console_end(vm->m.vm.id);
+	guest_console_over(vm->m.vm.id);
 	judge(t, g, vm->m.v);
 }
 
@@ -208,8 +206,7 @@ static void run_module(const struct module_guest *g)
 	}
 	runner_run(&ctx, &g->test, seconds);
 	/* Also of a guest whose run was abandoned. */
-	guest_input_close(g->index % GUEST_CONSOLES);
-	guest_console_end(g->index % GUEST_CONSOLES);
+	guest_console_over(g->index % GUEST_CONSOLES);
 	runner_report(&ctx, time_us() - start);
 }
 

@@ -275,6 +275,20 @@ static void enter_inside(void)
 	irq_restore(flags);
 }
 
+void guest_console_begin(u32 vm_id, const struct guest_options *o)
+{
+	guest_console_limit(vm_id, o->output);
+	guest_input_open(vm_id, o->name);
+	/* From here on the timer is for this, too. */
+	lapic_timer_oneshot(POLL_US);
+}
+
+void guest_console_over(u32 vm_id)
+{
+	guest_input_close(vm_id);
+	guest_console_end(vm_id);
+}
+
 void guest_console_input_poll(void)
 {
 	u64 now = time_us();

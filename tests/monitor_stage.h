@@ -6,7 +6,7 @@
 #ifndef TESTS_MONITOR_STAGE_H
 #define TESTS_MONITOR_STAGE_H
 
-#include "core/lib/base.h"
+#include "core/lib/cmdline.h"
 
 /*
  * A safe point of the run: no test's machine exists, no watchdog is armed.
@@ -15,7 +15,15 @@
 void monitor_poll(void);
 
 /*
- * While guests run (guest_input_open): hands what has come in to the guest
+ * A guest's console, from its first entry to its end, on the CPU that runs it:
+ * what it may print, what is typed for it.  guest_console_over may be called
+ * again; what it leaves in the middle of a line is shown.
+ */
+void guest_console_begin(u32 vm_id, const struct guest_options *o);
+void guest_console_over(u32 vm_id);
+
+/*
+ * While guests run (guest_console_begin): hands what has come in to the guest
  * that has the line, or opens the monitor, in which case it returns when that
  * is left.  A part of the run loop's safe point (vcpu_safe_point), and for
  * whoever waits on the boot CPU for guests of others; interrupts may be off.

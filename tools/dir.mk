@@ -4,11 +4,11 @@
 
 TOOL_PURE := text serial_parse model verdict report_text report_json report_junit report_html \
 	report_css report_hist stats_model stats_reader stats_set stats_show stats_json stats_csv \
-	stats_prom stats_top stats_files stats_filter
-TOOL_MAIN := files launch progress capture machines qemu bochs media outdir line args \
+	stats_prom stats_top stats_files stats_filter talk
+TOOL_MAIN := files launch progress typing capture machines qemu bochs media outdir line args \
 	stats_live stats_mount stats_screen cmd_run cmd_attach cmd_report cmd_stats main
 # Pure parts of files that also do input and output are tested with these.
-TOOL_TESTED := files launch progress media args line
+TOOL_TESTED := files launch progress media args line typing
 
 TOOL_SRCS := $(TOOL_PURE:%=tools/nestbed/%) $(TOOL_MAIN:%=tools/nestbed/%) core/lib/crc32
 TOOL_OBJS := $(TOOL_SRCS:%=$(O)/tools/%.o)
@@ -42,7 +42,7 @@ $(O)/host/libtool.a: $(TOOL_LIB:%=$(O)/host/%)
 $(O)/fuzz/libtool.a: $(TOOL_LIB:%=$(O)/fuzz/%)
 	$(Q)rm -f $@; ar rcs $@ $^
 
-TOOL_TESTS := test_tool_text test_serial_parse test_model test_verdict test_report test_tool \
+TOOL_TESTS := test_talk test_tool_text test_serial_parse test_model test_verdict test_report test_tool \
 	test_stats_model test_stats_reader test_stats_write test_stats_files
 TOOL_LIBS = $(O)/$(1)/libtool.a $(O)/$(1)/libpure.a -lcjson -lxml2 -lm
 $(TOOL_TESTS:%=$(O)/host/tests/unit/%): $(O)/host/libtool.a

@@ -55,10 +55,14 @@ static void write_rc(struct strbuf *rc, const struct machine *m, const struct bo
 		  (unsigned long long)host);
 	sb_puts(rc, "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14\n");
 	sb_printf(rc, "ata0-master: type=cdrom, path=\"%s\", status=inserted\n", spec->iso);
-	sb_puts(rc, "boot: cdrom\n"
-		    "com1: enabled=1, mode=file, dev=" SERIAL_DEV "\n"
-		    /* Emulated time follows the instructions: runs repeat exactly. */
-		    "clock: sync=none\n"
+	sb_puts(rc, "boot: cdrom\n");
+	if (spec->serial_port)
+		sb_printf(rc, "com1: enabled=1, mode=socket-client, dev=127.0.0.1:%u\n",
+			  spec->serial_port);
+	else
+		sb_puts(rc, "com1: enabled=1, mode=file, dev=" SERIAL_DEV "\n");
+	/* Emulated time follows the instructions: runs repeat exactly. */
+	sb_puts(rc, "clock: sync=none\n"
 		    "port_e9_hack: enabled=1\n"
 		    "panic: action=fatal");
 	/*

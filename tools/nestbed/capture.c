@@ -2,6 +2,7 @@
 #include "tools/nestbed/capture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -93,6 +94,8 @@ static void take_bytes(struct session *s)
 	s->bytes += (u64)n;
 	write_log(s, buf, (size_t)n);
 	serial_feed(&s->parser, buf, (size_t)n);
+	if (s->c->typing)
+		typing_heard(s->c->typing, buf, (size_t)n);
 	if (s->c->m->ended && s->ended_at <= 0)
 		s->ended_at = s->last_byte;
 }
@@ -101,6 +104,12 @@ static void take_bytes(struct session *s)
 static const char *last_test(const struct run_model *m)
 {
 	return m->last_started ? m->test[m->last_started - 1].id : "none";
+}
+
+/* The person at the terminal has had enough. */
+static bool quit(const struct session *s)
+{
+	return s->c->typing && s->c->typing->quit;
 }
 
 /* Sets s->stopped when a limit is passed. */
@@ -113,7 +122,9 @@ static void check_limits(struct session *s)
 
 	if (m->ended)
 		return;
-	if (interrupted)
+	if (quit(s))
+		s->stopped = xstrdup("ended from the terminal");
+	else if (interrupted)
 		s->stopped = xasprintf("interrupted by signal %d", (int)interrupted);
 	else if (l->total > 0 && now - s->start > l->total)
 		s->stopped = xasprintf("not ended after %.0f s (last started test: %s)", l->total,
@@ -131,9 +142,10 @@ static bool over(const struct session *s)
 {
 	const struct run_model *m = s->c->m;
 
-	if (s->eof || s->stopped || m->reset || m->again)
+	if (s->eof || s->stopped || m->reset || m->again || quit(s))
 		return true;
-	return s->ended_at > 0 && now_seconds() - s->ended_at > s->c->limits.after_end;
+	return s->ended_at > 0 && s->c->limits.after_end > 0 &&
+	       now_seconds() - s->ended_at > s->c->limits.after_end;
 }
 
 /* What the emulator said last, for a message. */
@@ -180,7 +192,7 @@ static void end_child(struct session *s)
 
 	if (!s->eof || s->stopped) {
 		child_kill(c->child);
-		if (s->ended_at > 0 && !s->stopped && !c->m->again)
+		if (s->ended_at > 0 && !s->stopped && !c->m->again && !quit(s))
 			model_note(c->m, "the machine did not power off after the end line");
 		return;
 	}
@@ -195,23 +207,55 @@ static void end_child(struct session *s)
 	free(words);
 }
 
+/* Waits for bytes in either direction, not for long. */
+static void wait_bytes(struct session *s)
+{
+	struct typing *t = s->c->typing;
+	struct pollfd p[2] = {
+		{ .fd = s->c->fd, .events = POLLIN },
+		{ .fd = t ? typing_source(t, s->c->m->begun) : -1, .events = POLLIN },
+	};
+
+	if (t && typing_pending(t))
+		p[0].events |= POLLOUT;
+	if (poll(p, 2, TICK_MS) <= 0)
+		return;
+	if (p[0].revents & ~POLLOUT)
+		take_bytes(s);
+	if (p[1].revents)
+		typing_read(t);
+	if (p[0].revents & POLLOUT)
+		typing_write(t, s->c->fd);
+}
+
+/* A conversation that did not come to its end proves nothing. */
+static void check_talk(struct session *s)
+{
+	const char *waits = s->c->typing ? talk_waits_for(&s->c->typing->o->talk) : NULL;
+
+	if (waits)
+		model_problem(s->c->m, "--send: no line matched %s", waits);
+}
+
 char *capture_run(struct capture *c)
 {
 	struct session *s = xcalloc(1, sizeof(*s));
-	struct pollfd p = { .fd = c->fd, .events = POLLIN };
 	char *stopped;
 
 	s->c = c;
 	s->start = s->last_byte = now_seconds();
+	/* A line that takes no bytes must not stop the reading of it. */
+	if (c->typing)
+		fcntl(c->fd, F_SETFL, fcntl(c->fd, F_GETFL) | O_NONBLOCK);
 	serial_init(&s->parser, on_event, s);
 	while (!over(s)) {
-		if (poll(&p, 1, TICK_MS) > 0)
-			take_bytes(s);
+		wait_bytes(s);
 		if (!s->stopped)
 			check_limits(s);
 		progress_tick(c->progress, c->m);
 	}
 	serial_finish(&s->parser);
+	check_talk(s);
 	progress_done(c->progress);
 	if (c->child)
 		end_child(s);

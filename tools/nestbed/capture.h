@@ -9,12 +9,13 @@
 #include "tools/nestbed/launch.h"
 #include "tools/nestbed/model.h"
 #include "tools/nestbed/progress.h"
+#include "tools/nestbed/typing.h"
 
 struct capture_limits {
 	double total;		/* seconds for the whole run; 0: none */
 	double silence;		/* seconds without a byte; 0: none */
 	bool silence_from_start; /* count it before the begin line too */
-	double after_end;	/* seconds that the machine has to power off */
+	double after_end;	/* seconds that the machine has to power off; 0: any */
 	u64 log_bytes;		/* a run that writes more is stopped */
 };
 
@@ -27,6 +28,7 @@ struct capture {
 	struct capture_limits limits;
 	struct run_model *m;
 	struct progress *progress;
+	struct typing *typing;	/* what goes the other way, or NULL */
 };
 
 /* Ctrl-C and friends end a capture instead of the program. */

@@ -17,6 +17,8 @@
 /* A guest can print for ever: no run needs more than this. */
 #define LOG_BYTES_MAX	(256ULL << 20)
 #define MACHINES_MAX	16
+/* An emulator that has not connected its serial line by now never will. */
+#define CONNECT_SECONDS	20
 
 struct run_options {
 	const struct machine *machine[MACHINES_MAX];
@@ -29,6 +31,7 @@ struct run_options {
 	bool icount;
 	double timeout;		/* negative: the machine's default */
 	double silence;
+	struct typing_options typing;
 	const char *out;
 	bool quiet;
 	bool verbose;
@@ -36,7 +39,7 @@ struct run_options {
 
 enum { OPT_ON = 256, OPT_ISO, OPT_KERNEL, OPT_CPUS, OPT_MEM, OPT_UEFI, OPT_ICOUNT,
        OPT_APPEND, OPT_GUEST, OPT_TIMEOUT, OPT_SILENCE, OPT_OUT, OPT_QUIET, OPT_VERBOSE,
-       OPT_HELP };
+       OPT_INTERACTIVE, OPT_INPUT, OPT_SEND, OPT_HELP };
 
 static const struct option long_options[] = {
 	{ "on", required_argument, NULL, OPT_ON },
@@ -53,6 +56,9 @@ static const struct option long_options[] = {
 	{ "out", required_argument, NULL, OPT_OUT },
 	{ "quiet", no_argument, NULL, OPT_QUIET },
 	{ "verbose", no_argument, NULL, OPT_VERBOSE },
+	{ "interactive", no_argument, NULL, OPT_INTERACTIVE },
+	{ "input", required_argument, NULL, OPT_INPUT },
+	{ "send", required_argument, NULL, OPT_SEND },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 },
 };
@@ -79,6 +85,12 @@ static void run_help(FILE *f)
 	      "                     directory; with several machines DIR/MACHINE)\n"
 	      "  --quiet            no progress\n"
 	      "  --verbose          the serial text instead of progress\n"
+	      "  -i, --interactive  this terminal is the serial line; no time limits unless\n"
+	      "                     given; Ctrl-A x ends the run\n"
+	      "  --send REGEX=TEXT  types TEXT when a line matches; may be repeated, in order;\n"
+	      "                     \\n \\r \\t \\\\ \\xNN in TEXT, \\= in REGEX is an equals sign\n"
+	      "  --input FILE       types what is in FILE (- is standard input) when the image\n"
+	      "                     has begun and all --send are done\n"
 	      "\n"
 	      "Machines:\n", f);
 	machine_list(f);
@@ -160,6 +172,14 @@ static int take_option(struct run_options *o, int c, const char *arg)
 	case OPT_VERBOSE:
 		o->verbose = true;
 		return 0;
+	case OPT_INTERACTIVE:
+		o->typing.interactive = true;
+		return 0;
+	case OPT_INPUT:
+		o->typing.input = arg;
+		return 0;
+	case OPT_SEND:
+		return talk_add(&o->typing.talk, arg);
 	}
 	return -EINVAL;
 }
@@ -170,9 +190,11 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 	int c;
 
 	*o = (struct run_options){ .mem_mib = 512, .timeout = -1, .silence = -1 };
-	while ((c = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "hi", long_options, NULL)) != -1) {
 		if (c == OPT_HELP || c == 'h')
 			return 1;
+		if (c == 'i')
+			c = OPT_INTERACTIVE;
 		if (take_option(o, c, optarg))
 			return -EINVAL;
 	}
@@ -183,7 +205,7 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 	else if (o->media.iso && o->media.kernel)
 		fprintf(stderr, "nestbed: run: --iso and --kernel exclude each other\n");
 	else
-		return 0;
+		return typing_check(&o->typing, o->nmachines);
 	return -EINVAL;
 }
 
@@ -208,6 +230,7 @@ struct one_run {
 	struct argv argv;
 	struct run_facts facts;
 	struct run_model model;
+	int listener;		/* for a line that is a TCP connection, or -1 */
 };
 
 /* Emulators may run in another directory: they get absolute paths. */
@@ -219,6 +242,18 @@ static char *absolute_dir(const char *dir)
 		return absolute_path(dir);
 	fprintf(stderr, "nestbed: %s: %s\n", dir, strerror(-err));
 	return NULL;
+}
+
+/* The other end of a line that is to be a TCP connection. */
+static int open_listener(struct one_run *run)
+{
+	if (!run->spec.input || !run->machine->serial_tcp)
+		return 0;
+	run->listener = serial_listen(&run->spec.serial_port);
+	if (run->listener >= 0)
+		return 0;
+	fprintf(stderr, "nestbed: no port for the serial line: %s\n", strerror(-run->listener));
+	return run->listener;
 }
 
 /* Everything that must exist before the emulator starts. */
@@ -235,10 +270,13 @@ static int prepare(struct one_run *run, const struct run_options *o)
 		run->spec.mem_mib = o->mem_mib;
 		run->spec.uefi = o->uefi;
 		run->spec.icount = o->icount;
+		run->spec.input = typing_wanted(&o->typing);
 		argv_add(&run->argv, program);
 		err = make_dirs(run->spec.work);
 		if (!err)
 			err = media_prepare(m, &o->media, &run->spec);
+		if (!err)
+			err = open_listener(run);
 		if (!err)
 			err = m->prepare(m, &run->spec, &run->argv);
 	}
@@ -247,21 +285,54 @@ static int prepare(struct one_run *run, const struct run_options *o)
 	return err;
 }
 
+/* The launched emulator's line, from its first byte to the end of the run. */
+static void converse(struct one_run *run, struct run_options *o, struct capture *c)
+{
+	struct progress progress;
+	struct typing typing;
+	bool typed = run->spec.input;
+
+	c->fd = c->child->serial;
+	if (run->listener >= 0)
+		c->fd = serial_accept(run->listener, c->child, CONNECT_SECONDS);
+	run->listener = -1;
+	progress_init(&progress, run->machine->name, o->quiet || o->typing.interactive,
+		      o->verbose && !o->typing.interactive);
+	c->progress = &progress;
+	c->typing = typed ? &typing : NULL;
+	if (typed && typing_start(&typing, &o->typing)) {
+		child_kill(c->child);
+		run->facts.stopped = xstrdup("there was nothing to type from");
+	} else {
+		run->facts.stopped = capture_run(c);
+	}
+	if (typed)
+		typing_end(&typing);
+	close(c->fd);
+}
+
+/* Somebody who sits there decides when it is enough. */
+static double limit(double given, double usual, const struct run_options *o)
+{
+	return given >= 0 ? given : o->typing.interactive ? 0 : usual;
+}
+
 /* Starts the emulator and follows it; the model is filled, not judged. */
-static int follow(struct one_run *run, const struct run_options *o)
+static int follow(struct one_run *run, struct run_options *o)
 {
 	const struct machine *m = run->machine;
 	char *output = xasprintf("%s/emulator.log", run->spec.work);
-	struct launch l = { .argv = &run->argv, .dir = run->spec.modules_dir,
-			    .output = output, .serial = true };
-	struct progress progress;
+	struct launch l = { .argv = &run->argv, .dir = run->spec.modules_dir, .output = output,
+			    .serial = run->listener >= 0 ? SERIAL_NONE :
+				      run->spec.input ? SERIAL_BOTH : SERIAL_OUT };
 	struct child child;
 	struct capture c = {
 		.child = &child, .child_name = m->program, .child_output = output,
-		.m = &run->model, .progress = &progress,
-		.limits = { .total = o->timeout >= 0 ? o->timeout : m->timeout,
-			    .silence = o->silence >= 0 ? o->silence : m->silence,
-			    .silence_from_start = true, .after_end = 5,
+		.m = &run->model,
+		.limits = { .total = limit(o->timeout, m->timeout, o),
+			    .silence = limit(o->silence, m->silence, o),
+			    .silence_from_start = true,
+			    .after_end = limit(-1, 5, o),
 			    .log_bytes = LOG_BYTES_MAX },
 	};
 	double start = now_seconds();
@@ -271,14 +342,10 @@ static int follow(struct one_run *run, const struct run_options *o)
 		c.log_fd = err;
 		run->facts.started = utc_now();
 		err = launch(&l, &child);
-		if (err) {
+		if (err)
 			fprintf(stderr, "nestbed: %s: %s\n", run->argv.word[0], strerror(-err));
-		} else {
-			c.fd = child.serial;
-			progress_init(&progress, m->name, o->quiet, o->verbose);
-			run->facts.stopped = capture_run(&c);
-			close(child.serial);
-		}
+		else
+			converse(run, o, &c);
 		close(c.log_fd);
 	}
 	run->facts.seconds = now_seconds() - start;
@@ -288,6 +355,8 @@ static int follow(struct one_run *run, const struct run_options *o)
 
 static void one_run_free(struct one_run *run)
 {
+	if (run->listener >= 0)
+		close(run->listener);
 	free(run->dir);
 	boot_spec_free(&run->spec);
 	argv_free(&run->argv);
@@ -308,7 +377,7 @@ static void refuse(struct one_run *run, const char *why)
 }
 
 /* Prepares and follows one run; the model is filled, not judged. */
-static void attempt(struct one_run *run, const struct run_options *o)
+static void attempt(struct one_run *run, struct run_options *o)
 {
 	char *why = machine_refused(run->machine, o);
 
@@ -328,10 +397,10 @@ static void attempt(struct one_run *run, const struct run_options *o)
 }
 
 /* One machine from start to report; the row says what came of it. */
-static void run_machine(const struct machine *m, const struct run_options *o, const char *dir,
+static void run_machine(const struct machine *m, struct run_options *o, const char *dir,
 			struct run_row *row)
 {
-	struct one_run run = { .machine = m, .dir = xstrdup(dir) };
+	struct one_run run = { .machine = m, .dir = xstrdup(dir), .listener = -1 };
 
 	model_init(&run.model);
 	run.facts.machine = xstrdup(m->name);
@@ -371,7 +440,7 @@ static void combine(const char *base, struct run_row *row, size_t n)
 }
 
 /* One machine after the other: two at once would disturb their time. */
-static enum verdict run_all(const struct run_options *o)
+static enum verdict run_all(struct run_options *o)
 {
 	char *base = o->out ? xstrdup(o->out) : outdir_base();
 	struct run_row row[MACHINES_MAX];
@@ -414,5 +483,6 @@ int cmd_run(int argc, char **argv)
 	for (size_t i = 0; i < o.media.nguests; i++)
 		guest_free(&o.guest[i]);
 	free(o.guest);
+	talk_free(&o.typing.talk);
 	return code;
 }

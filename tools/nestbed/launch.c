@@ -3,14 +3,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tools/nestbed/files.h"
+
+#define BURST	(1 << 20)
 
 void argv_add(struct argv *a, const char *word)
 {
@@ -90,13 +95,14 @@ static __noreturn void child_main(const struct launch *l, int serial, int report
 	_exit(127);
 }
 
-/* A pipe whose ends are above the descriptors that the child places. */
-static int high_pipe(int fd[2])
+/* A pipe or socket whose ends are above the descriptors that the child places. */
+static int high_pipe(int fd[2], bool socket)
 {
 	int low[2];
 	int err = 0;
 
-	if (pipe2(low, O_CLOEXEC) < 0)
+	if (socket ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, low) :
+		     pipe2(low, O_CLOEXEC))
 		return -errno;
 	fd[0] = fcntl(low[0], F_DUPFD_CLOEXEC, 10);
 	fd[1] = fcntl(low[1], F_DUPFD_CLOEXEC, 10);
@@ -111,17 +117,19 @@ int launch(const struct launch *l, struct child *c)
 {
 	int report[2], serial[2] = { -1, -1 };
 	pid_t parent = getpid();
-	int err = high_pipe(report);
+	int err = high_pipe(report, false);
 	int exec_err = 0;
 
 	*c = (struct child){ .pid = -1, .serial = -1 };
-	if (!err && l->serial)
-		err = high_pipe(serial);
+	if (!err && l->serial != SERIAL_NONE)
+		err = high_pipe(serial, l->serial == SERIAL_BOTH);
 	if (err)
 		return err;
 	/* Room for a burst, so that the emulator need not wait for us. */
-	if (l->serial)
-		fcntl(serial[1], F_SETPIPE_SZ, 1 << 20);
+	if (l->serial == SERIAL_OUT)
+		fcntl(serial[1], F_SETPIPE_SZ, BURST);
+	if (l->serial == SERIAL_BOTH)
+		setsockopt(serial[1], SOL_SOCKET, SO_SNDBUF, &(int){ BURST }, sizeof(int));
 	c->pid = fork();
 	if (!c->pid)
 		child_main(l, serial[1], report[1], parent);
@@ -129,7 +137,7 @@ int launch(const struct launch *l, struct child *c)
 	if (!err)
 		setpgid(c->pid, c->pid);
 	close(report[1]);
-	if (l->serial)
+	if (l->serial != SERIAL_NONE)
 		close(serial[1]);
 	/* Closed without a word by a successful exec. */
 	if (!err && read(report[0], &exec_err, sizeof(exec_err)) == sizeof(exec_err)) {
@@ -138,9 +146,50 @@ int launch(const struct launch *l, struct child *c)
 	}
 	close(report[0]);
 	c->serial = serial[0];
-	if (err && l->serial)
+	if (err && l->serial != SERIAL_NONE)
 		close(serial[0]);
 	return err;
+}
+
+int serial_listen(u16 *port)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int err;
+
+	if (fd >= 0 && !bind(fd, (struct sockaddr *)&a, len) && !listen(fd, 1) &&
+	    !getsockname(fd, (struct sockaddr *)&a, &len)) {
+		*port = ntohs(a.sin_port);
+		return fd;
+	}
+	err = -errno;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+/* Without taking its status from whoever waits for it. */
+static bool has_ended(const struct child *c)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	return waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid;
+}
+
+int serial_accept(int listener, const struct child *c, double seconds)
+{
+	struct pollfd p = { .fd = listener, .events = POLLIN };
+	double end = now_seconds() + seconds;
+	int fd = -1;
+
+	while (fd < 0 && now_seconds() < end && !has_ended(c)) {
+		if (poll(&p, 1, 100) > 0)
+			fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	}
+	close(listener);
+	return fd >= 0 ? fd : open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 int child_kill(struct child *c)

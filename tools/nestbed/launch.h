@@ -9,7 +9,7 @@
 #include <sys/types.h>
 #include "tools/nestbed/text.h"
 
-/* Where the emulator is to write its serial output. */
+/* Where the emulator finds its serial line; as a file it is for output alone. */
 #define SERIAL_FD	3
 #define SERIAL_DEV	"/dev/fd/3"
 
@@ -26,18 +26,36 @@ char *argv_line(const struct argv *a);
 
 struct child {
 	pid_t pid;
-	int serial;	/* read end; -1 when none was asked for */
+	int serial;	/* our end of the line; -1 when none was asked for */
+};
+
+enum launch_serial {
+	SERIAL_NONE,
+	SERIAL_OUT,	/* a pipe: it writes, we read */
+	SERIAL_BOTH,	/* a socket */
 };
 
 struct launch {
 	const struct argv *argv;	/* word[0] is the path of the program */
 	const char *dir;		/* working directory, or NULL */
 	const char *output;		/* file for its stdout and stderr */
-	bool serial;
+	enum launch_serial serial;
 };
 
 /* 0 or -errno, also when the program could not be executed. */
 __must_check int launch(const struct launch *l, struct child *c);
+
+/*
+ * For an emulator that connects its serial line to a TCP port: a socket that
+ * listens on a free one of 127.0.0.1; a descriptor or -errno.
+ */
+__must_check int serial_listen(u16 *port);
+
+/*
+ * Waits for the child to connect.  A descriptor, which reads as closed when it
+ * did not or has ended.  Closes listener.
+ */
+int serial_accept(int listener, const struct child *c, double seconds);
 
 /* Kills what is left of the process group and waits; returns the wait status. */
 int child_kill(struct child *c);

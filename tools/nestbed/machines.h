@@ -12,6 +12,8 @@ struct boot_spec {
 	u64 mem_mib;
 	bool uefi;
 	bool icount;		/* time counts instructions (QEMU; Bochs always does) */
+	bool input;		/* the serial line takes input, too */
+	u16 serial_port;	/* with input and serial_tcp: where the line goes */
 	char *work;		/* directory for what the emulator needs, exists */
 	char *iso;		/* or NULL */
 	char *kernel;		/* multiboot ELF, or NULL */
@@ -31,6 +33,7 @@ struct machine {
 	bool kernel;		/* starts a multiboot ELF without an ISO */
 	bool uefi;
 	bool svm_shutdown_panics;	/* Bochs: see bochs.c */
+	bool serial_tcp;	/* a serial line with input is a TCP connection to us */
 	unsigned int cpus;	/* unless said otherwise */
 	double timeout;		/* seconds for a run */
 	double silence;		/* seconds without output that mean a hang */

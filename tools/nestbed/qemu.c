@@ -64,6 +64,16 @@ static int add_uefi(struct argv *argv, const struct boot_spec *spec)
 	return -ENOENT;
 }
 
+static void add_serial(struct argv *argv, const struct boot_spec *spec)
+{
+	if (spec->input) {
+		argv_add(argv, "-chardev");
+		argv_addf(argv, "socket,id=line,fd=%d", SERIAL_FD);
+	}
+	argv_add(argv, "-serial");
+	argv_add(argv, spec->input ? "chardev:line" : "file:" SERIAL_DEV);
+}
+
 int qemu_prepare(const struct machine *m, const struct boot_spec *spec, struct argv *argv)
 {
 	/*
@@ -72,12 +82,13 @@ int qemu_prepare(const struct machine *m, const struct boot_spec *spec, struct a
 	 */
 	static const char *const fixed[] = {
 		"-nodefaults", "-no-user-config", "-display", "none", "-vga", "std",
-		"-serial", "file:" SERIAL_DEV, "-machine", "q35",
+		"-machine", "q35",
 	};
 	char *iso;
 
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
 		argv_add(argv, fixed[i]);
+	add_serial(argv, spec);
 	argv_add(argv, "-accel");
 	argv_add(argv, m->accel);
 	if (spec->icount) {
