@@ -3,12 +3,39 @@
 # Stands in for QEMU or Bochs: puts a recorded log on the serial line (file
 # descriptor 3) and then ends, or fails to, in the way FAKE_MODE says.
 
+# Bochs with input: the line is a TCP connection that it makes.
+port=$(sed -n 's/^com1: .*mode=socket-client, dev=127.0.0.1:\([0-9]*\)$/\1/p' "$3" 2>/dev/null)
+if [ "$1" = -q ] && [ -n "$port" ] && [ -z "$FAKE_LINE" ]; then
+	[ "$FAKE_MODE" = deaf ] && echo "fake: no line" >&2 && exit 4
+	FAKE_LINE=tcp exec socat "TCP:127.0.0.1:$port" "EXEC:sh $0 $*"
+fi
+[ "$FAKE_LINE" = tcp ] && exec 3<&0
+
+# The line with somebody at its other end, between begin and end of the log.
+talk() {
+	sed '/^@nestbed end/,$d' "$FAKE_LOG" >&3
+	printf 'vm0| name? ' >&3
+	IFS= read -r name <&3
+	printf '%s\r\nvm0| hello %s\r\n' "$name" "$name" >&3
+	echo "$name" > "$FAKE_DIR/name"
+	[ "$FAKE_MODE" = talk-file ] && cat <&3 > "$FAKE_DIR/rest" &
+	sleep 1
+	sed -n '/^@nestbed end/,$p' "$FAKE_LOG" >&3
+	[ "$FAKE_MODE" != talk-stay ] || sleep 30
+}
+
 printf '%s\n' "$@" > "$FAKE_DIR/args"
 pwd > "$FAKE_DIR/pwd"
 echo $$ > "$FAKE_DIR/self"
-[ -n "$FAKE_LOG" ] && cat "$FAKE_LOG" >&3
+case $FAKE_MODE in
+talk*) ;;
+*) [ -n "$FAKE_LOG" ] && cat "$FAKE_LOG" >&3 ;;
+esac
 
 case $FAKE_MODE in
+talk*)
+	talk
+	;;
 off)
 	;;
 status)

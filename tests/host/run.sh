@@ -203,6 +203,61 @@ else
 	skip "a terminal gets a live line" "no script(1)"
 fi
 
+# ---- a line with input -----------------------------------------------------
+
+fake talk pass "send: an unfinished line is answered" 0 'qemu-svm: pass' \
+	--send 'vm0. name\?=bob\n' --send '^vm0. hello bob$='
+check "send: the text came" grep -qx bob name
+check "send: QEMU's line is a socket" sh -c '
+	grep -A1 -x -e -chardev args | grep -qx "socket,id=line,fd=3" &&
+	grep -A1 -x -e -serial args | grep -qx chardev:line'
+fake off pass "without input it is a pipe" 0 'qemu-svm: pass'
+check "without input: no socket" sh -c '! grep -qx -e -chardev args'
+fake talk pass "send: a rule that nothing matched" 2 \
+	'incomplete: --send: no line matched nobody says this' \
+	--send 'name=bob\n' --send 'nobody says this=x'
+printf 'first\nsecond\n' > typed
+fake talk-file pass "input: a file, behind the conversation" 0 'qemu-svm: pass' \
+	--send 'name\?=al\n' --input typed
+check "input: all of it came" cmp typed rest
+fake talk pass "input: the file alone" 0 'qemu-svm: pass' --input typed
+check "input: its first line was the answer" grep -qx first name
+expect "input: standard input" 0 'qemu-svm: pass' sh -c "echo sam |
+	'$tool' run --on qemu-svm --kernel image.elf --out fk --input -"
+check "input: it came" grep -qx sam name
+fake talk pass "input: a file that is not there" 2 'nowhere: No such file' --input nowhere
+fake talk pass "send: no regular expression" 64 'must be REGEX=TEXT' --send abc
+fake talk pass "send: an unknown escape" 64 'after a backslash' --send 'a=\q'
+fake talk pass "interactive: no terminal" 64 'needs a terminal' -i
+fake talk pass "interactive: not with a file" 64 'exclude each other' --interactive --input typed
+if have script; then
+	FAKE_MODE=talk-stay
+	{
+		sleep 1
+		printf 'tim\n'
+		sleep 2
+		printf '\001x'
+	} | timeout 20 script -qec "'$tool' run --on qemu-svm --kernel image.elf -i --out ia
+		echo code \$?; stty -a" /dev/null > screen 2>&1
+	FAKE_MODE=talk
+	check "interactive: the line's bytes" grep -q 'vm0| hello' screen
+	check "interactive: Ctrl-A x ends it, the verdict is the image's" grep -q 'code 0' screen
+	check "interactive: the terminal is as before" grep -q '\(^\| \)icanon' screen
+	check "interactive: what was typed" grep -q tim name
+else
+	skip "interactive" "no script(1)"
+fi
+if have socat && have grub-mkrescue && have xorriso; then
+	expect "Bochs: a line with input" 0 'bochs-vmx: pass' "$tool" run --on bochs-vmx \
+		--kernel image.elf --out bt --send 'name\?=eve\n'
+	check "Bochs: the text came" grep -qx eve name
+	FAKE_MODE=deaf
+	expect "Bochs: ends before it connects" 2 'ended with status 4: fake: no line' \
+		"$tool" run --on bochs-vmx --kernel image.elf --out bt --send 'name\?=eve\n'
+else
+	skip "Bochs: a line with input" "socat, grub-mkrescue or xorriso is missing"
+fi
+
 # ---- what is booted --------------------------------------------------------
 
 FAKE_MODE=off

@@ -45,6 +45,7 @@ unit-y += tests/unit/test_model.c
 unit-y += tests/unit/test_verdict.c
 unit-y += tests/unit/test_report.c
 unit-y += tests/unit/test_tool.c
+unit-y += tests/unit/test_talk.c
 unit-y += tests/unit/test_svm_exit.c
 unit-y += tests/unit/test_svm_perm.c
 unit-y += tests/unit/test_svm_vmcb.c
