@@ -18,4 +18,10 @@ bench:
 	$(Q)$(MAKE) --no-print-directory O=$(O) all
 	$(Q)sh tools/bench.sh $(O)
 
-.PHONY: run check bench
+# Debian's kernel as a guest; LINUX chooses machines, see tests/host/linux.sh.
+check-linux:
+	$(Q)sh tools/setup.sh run
+	$(Q)$(MAKE) --no-print-directory O=$(O) all
+	$(Q)sh tests/host/linux.sh $(O) $(LINUX)
+
+.PHONY: run check check-linux bench

@@ -23,6 +23,7 @@ struct attach_options {
 	u64 speed;
 	double timeout;
 	double silence;
+	struct typing_options typing;
 	bool quiet;
 	bool verbose;
 };
@@ -44,6 +45,7 @@ static void attach_help(FILE *f)
 	      "                     directory)\n"
 	      "  --quiet            no progress\n"
 	      "  --verbose          the serial text instead of progress\n"
+	      "  --interactive, --send, --input   as for nestbed run\n"
 	      "\n"
 	      "Exit code: 0 passed, 1 something failed, 2 incomplete, 64 usage.\n", f);
 }
@@ -70,6 +72,14 @@ static int take_option(struct attach_options *o, int c, const char *arg)
 	case 'v':
 		o->verbose = true;
 		return 0;
+	case 'I':
+		o->typing.interactive = true;
+		return 0;
+	case 'f':
+		o->typing.input = arg;
+		return 0;
+	case 'S':
+		return talk_add(&o->typing.talk, arg);
 	}
 	return -EINVAL;
 }
@@ -85,12 +95,15 @@ static int parse_options(int argc, char **argv, struct attach_options *o)
 		{ "out", required_argument, NULL, 'o' },
 		{ "quiet", no_argument, NULL, 'q' },
 		{ "verbose", no_argument, NULL, 'v' },
+		{ "interactive", no_argument, NULL, 'I' },
+		{ "input", required_argument, NULL, 'f' },
+		{ "send", required_argument, NULL, 'S' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
-	*o = (struct attach_options){ .speed = 115200, .silence = 120 };
+	*o = (struct attach_options){ .speed = 115200, .silence = -1 };
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		if (c == 'h')
 			return 1;
@@ -102,7 +115,9 @@ static int parse_options(int argc, char **argv, struct attach_options *o)
 		return -EINVAL;
 	}
 	o->target = argv[optind];
-	return 0;
+	if (o->silence < 0)
+		o->silence = o->typing.interactive ? 0 : 120;
+	return typing_check(&o->typing, 1);
 }
 
 /* Writing the log must not destroy the log that is read. */
@@ -120,8 +135,19 @@ static bool same_file(int fd, const char *dir)
 	return same;
 }
 
+/* What would be typed at a recorded log would change it. */
+static bool typed_at_log(const struct attach_options *o, bool file)
+{
+	bool bad = file && typing_wanted(&o->typing);
+
+	if (bad)
+		fprintf(stderr, "nestbed: %s: nobody reads what is typed at a recorded log\n",
+			o->target);
+	return bad;
+}
+
 /* From the first byte to the report; a file is read to its end. */
-static enum verdict follow(const struct attach_options *o, int fd, bool file, int log_fd,
+static enum verdict follow(struct attach_options *o, int fd, bool file, int log_fd,
 			   const char *dir)
 {
 	struct run_model m;
@@ -131,17 +157,25 @@ static enum verdict follow(const struct attach_options *o, int fd, bool file, in
 		.started = file ? NULL : utc_now(),
 	};
 	struct progress progress;
+	struct typing typing;
+	bool typed = typing_wanted(&o->typing), person = o->typing.interactive;
 	struct capture c = {
 		.fd = fd, .log_fd = log_fd, .m = &m, .progress = &progress,
 		.limits = { .total = o->timeout, .silence = file ? 0 : o->silence,
-			    .after_end = file ? 1e9 : 1, .log_bytes = LOG_BYTES_MAX },
+			    .after_end = file || person ? 0 : 1, .log_bytes = LOG_BYTES_MAX },
+		.typing = typed ? &typing : NULL,
 	};
 	double start = now_seconds();
 	enum verdict verdict;
 
 	model_init(&m);
-	progress_init(&progress, f.machine, o->quiet, o->verbose);
-	f.stopped = capture_run(&c);
+	progress_init(&progress, f.machine, o->quiet || person, o->verbose && !person);
+	if (typed && typing_start(&typing, &o->typing))
+		f.stopped = xstrdup("there was nothing to type from");
+	else
+		f.stopped = capture_run(&c);
+	if (typed)
+		typing_end(&typing);
 	f.seconds = file ? 0 : now_seconds() - start;
 	model_judge(&m, f.stopped);
 	if (outdir_write(dir, &m, &f))
@@ -174,8 +208,10 @@ int cmd_attach(int argc, char **argv)
 	name = line_name(o.name ? o.name : o.target);
 	dir = o.out ? xstrdup(o.out) : xasprintf("%s/%s", base, name);
 	capture_catch_signals();
-	fd = line_open(o.target, o.speed, &file);
-	log_fd = fd < 0 || same_file(fd, dir) ? -1 : outdir_open_log(dir);
+	fd = typing_wanted(&o.typing) ? line_open_duplex(o.target, o.speed, &file) :
+					line_open(o.target, o.speed, &file);
+	log_fd = fd < 0 || typed_at_log(&o, file) || same_file(fd, dir) ? -1 :
+									  outdir_open_log(dir);
 	if (log_fd >= 0) {
 		verdict = follow(&o, fd, file, log_fd, dir);
 		close(log_fd);
@@ -185,5 +221,6 @@ int cmd_attach(int argc, char **argv)
 	free(dir);
 	free(name);
 	free(base);
+	talk_free(&o.typing.talk);
 	return (int)verdict;
 }
