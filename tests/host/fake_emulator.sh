@@ -24,17 +24,35 @@ talk() {
 	[ "$FAKE_MODE" != talk-stay ] || sleep 30
 }
 
+# A kernel that does a little better as a guest; FAKE_WORSE: it does not.
+kernel() {
+	case "$*" in
+	*mode=guests*)
+		printf '@nestbed begin v=1 boot=1\r\n@nestbed plan 1\r\n@nestbed decl guest.k\r\n'
+		printf '@nestbed start guest.k\r\n'
+		printf 'vm0| PASS: one\r\nvm0| %s: two\r\n' "${FAKE_WORSE:-PASS}"
+		printf '@nestbed test guest.k pass us=1\r\n@nestbed end verdict=pass passed=1 '
+		printf 'failed=0 skipped=0 errors=0 known=0\r\n' ;;
+	*)
+		printf 'PASS: one\r\nnot at its start PASS\r\n%s: two\r\n' "${FAKE_BARE:-FAIL}"
+		exit 3 ;;
+	esac
+}
+
 printf '%s\n' "$@" > "$FAKE_DIR/args"
 pwd > "$FAKE_DIR/pwd"
 echo $$ > "$FAKE_DIR/self"
 case $FAKE_MODE in
-talk*) ;;
+talk* | kernel) ;;
 *) [ -n "$FAKE_LOG" ] && cat "$FAKE_LOG" >&3 ;;
 esac
 
 case $FAKE_MODE in
 talk*)
 	talk
+	;;
+kernel)
+	kernel "$@" >&3
 	;;
 off)
 	;;

@@ -298,6 +298,41 @@ else
 	skip "ISO tests" "grub-mkrescue or xorriso is missing"
 fi
 
+# ---- kernels that are not ours ----------------------------------------------
+
+FAKE_MODE=kernel
+mkdir -p fb kernels
+ln -sf "$tool" "$build/mkiso.sh" fb/
+cp image.elf fb/nestbed.elf
+cp image.elf kernels/k.flat
+cp image.elf kernels/other.elf
+printf '# none\none | k | cpus=2,mem=64 | an arg\nout | k | | | qemu-*: no time\nno |none\n' > tab
+foreign() {
+	name=$1 text=$2
+	shift 2
+	expect "foreign: $name" 0 "$text" sh "$here/../../tools/foreign.sh" -b fb -o fo -t tab "$@" \
+		kernels qemu-svm
+	cp out table
+}
+foreign "better" '^| one | 1 / 1 / 0, exit 1 | 2 / 0 / 0, exit 0 | better |$'
+check "foreign: a row that is left out" grep -q '^| out | left out: no time |' table
+check "foreign: a kernel without a row" grep -q '^| other | 1 / 1 / 0, exit 1 |' table
+check "foreign: the sums" grep -q '^0 the same, 2 better, 0 worse, 0 not compared' table
+foreign "one row" '^| one |' -r one
+check "foreign: the guest's options" grep -q '^k.flat:mem=64M,,cpus=2,,.* an arg' args
+FAKE_BARE=PASS FAKE_WORSE=FAIL
+export FAKE_BARE FAKE_WORSE
+touch kernels/k.flat
+foreign "worse" '^| one | 2 / 0 / 0, exit 1 | 1 / 1 / 0, exit 0 | \*\*worse\*\* |$' -r one
+check "foreign: what is worse" grep -qx 'FAIL: two' fo/qemu-svm/one.worse
+FAKE_BARE=FAIL
+foreign "the bare result is kept" '^| one | 2 / 0 / 0, exit 1 |' -r one
+printf '@bare | qemu-* | it cannot\none | k\n' > tab
+foreign "not on the bare emulator" '| 0 / 0 / 0, does not run | .* | no bare run |$' -r one
+foreign "only bare" '' -n -r one
+expect "foreign: no directory" 64 'usage' sh "$here/../../tools/foreign.sh" -b fb nowhere qemu-svm
+unset FAKE_BARE FAKE_WORSE
+
 # ---- lines -----------------------------------------------------------------
 
 # line NAME TARGET: pass.log comes out of what socat was started with
