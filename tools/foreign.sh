@@ -31,12 +31,13 @@ while getopts t:o:b:r:n opt; do
 	b) build=$OPTARG ;;
 	r) only=$OPTARG ;;
 	n) bare_only=yes ;;
-	*) sed -n '/^#   sh/,/^# the bare one/s/^# \{0,1\}//p' "$0" >&2; exit 64 ;;
+	*) sed -n '/^# Runs/,/^# the bare one/s/^# \{0,1\}//p' "$0" >&2 && exit 64 ;;
 	esac
 done
 shift $((OPTIND - 1))
 if [ $# -lt 2 ] || [ ! -d "$1" ] || [ ! -r "$table" ]; then
-	echo "usage: sh tools/foreign.sh [-t TABLE] [-o DIR] [-b BUILD] [-r GLOB] DIR MACHINE..." >&2
+	echo "usage: sh tools/foreign.sh [-t TABLE] [-o DIR] [-b BUILD] [-r GLOB] [-n] DIR" \
+		"MACHINE..." >&2
 	exit 64
 fi
 build=$(cd "$build" && pwd) || exit 1
@@ -109,8 +110,9 @@ run_nested() {
 		> "$log.out" 2>&1
 	tr -d '\r' < "$work/serial.log" > "$log.all"
 	sed -n 's/^vm[0-9]*| //p' "$log.all" > "$log"
-	result=$(sed -n 's/^@nestbed test guest\.[^ ]* \([a-z]*\)\( reason="\(.*\)" us=.*\)*.*/\1 \3/p' \
-		"$log.all" | head -n 1)
+	result=$(sed -n '
+		s/^@nestbed test guest\.[^ ]* \([a-z]*\)\( reason="\(.*\)" us=.*\)*.*/\1 \3/p
+		' "$log.all" | head -n 1)
 	case $result in
 	pass*) echo "exit 0" ;;
 	*'ended with '[0-9]*)

@@ -237,7 +237,8 @@ if have script; then
 		printf 'tim\n'
 		sleep 2
 		printf '\001x'
-	} | timeout 20 script -qec "'$tool' run --on qemu-svm --kernel image.elf -i --out ia
+	} | timeout 20 script -qec "
+		'$tool' run --on qemu-svm --kernel image.elf -i --out ia
 		echo code \$?; stty -a" /dev/null > screen 2>&1
 	FAKE_MODE=talk
 	check "interactive: the line's bytes" grep -q 'vm0| hello' screen
@@ -306,11 +307,17 @@ ln -sf "$tool" "$build/mkiso.sh" fb/
 cp image.elf fb/nestbed.elf
 cp image.elf kernels/k.flat
 cp image.elf kernels/other.elf
-printf '# none\none | k | cpus=2,mem=64 | an arg\nout | k | | | qemu-*: no time\nno |none\n' > tab
+cat > tab <<'END'
+# none
+one | k | cpus=2,mem=64 | an arg
+out | k | | | qemu-*: no time
+no | none
+END
+foreign_sh=$here/../../tools/foreign.sh
 foreign() {
 	name=$1 text=$2
 	shift 2
-	expect "foreign: $name" 0 "$text" sh "$here/../../tools/foreign.sh" -b fb -o fo -t tab "$@" \
+	expect "foreign: $name" 0 "$text" sh "$foreign_sh" -b fb -o fo -t tab "$@" \
 		kernels qemu-svm
 	cp out table
 }
@@ -330,7 +337,7 @@ foreign "the bare result is kept" '^| one | 2 / 0 / 0, exit 1 |' -r one
 printf '@bare | qemu-* | it cannot\none | k\n' > tab
 foreign "not on the bare emulator" '| 0 / 0 / 0, does not run | .* | no bare run |$' -r one
 foreign "only bare" '' -n -r one
-expect "foreign: no directory" 64 'usage' sh "$here/../../tools/foreign.sh" -b fb nowhere qemu-svm
+expect "foreign: no directory" 64 'usage' sh "$foreign_sh" -b fb nowhere qemu-svm
 unset FAKE_BARE FAKE_WORSE
 
 # ---- lines -----------------------------------------------------------------
