@@ -285,8 +285,9 @@ void guest_console_begin(u32 vm_id, const struct guest_options *o)
 
 void guest_console_over(u32 vm_id)
 {
-	guest_input_close(vm_id);
+	/* In this order: its last words belong to the line that is open. */
 	guest_console_end(vm_id);
+	guest_input_close(vm_id);
 }
 
 void guest_console_input_poll(void)

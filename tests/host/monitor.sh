@@ -228,6 +228,43 @@ same_verdict
 result "each test of the plan has one result" $? "$(cat "$tmp/verdict")"
 stop
 
+# A key while a guest runs, and the way of what is typed to it.
+gcc -m32 -nostdlib -static -Wl,-N,-Ttext=0x100000,--build-id=none -o "$tmp/echo" \
+	"$here/echo.S" 2> /dev/null
+boot "mode=guests" -initrd "$tmp/echo echo:timeout=60"
+wait_for '^vm0. echo> $' 60
+result "a prompt without a line end is shown" $? "no prompt"
+step "a key opens the monitor while the guest runs" ' ' '^@nestbed monitor ready$'
+command "it lists the guest" "guests" "ok guests$" '^  vm0: echo is running$'
+command "nothing else is started" "run common.hlt" "error run common.hlt: a guest is running$" "#"
+command "a guest that does not run" "console none" \
+	"error console none: no such guest is running$" "#"
+command "type" "type echo ab c" "ok type echo ab c$" "@"
+wait_for '^vm0. ab c'
+result "the guest gets it" $? "no echo"
+step "a key again" '\r' '^@nestbed monitor ready$'
+command "console" "console vm0" "ok console vm0$" "Ctrl-] takes it back"
+step "the guest has the line" 'xyz' '^vm0. xyz'
+step "Ctrl-] takes it back" '\035' '^@nestbed monitor ready$'
+command "and console gives it" "console 0" "ok console 0$" "Ctrl-]"
+step "the guest ends" 'q' '^@nestbed test guest.echo pass '
+wait_for '^@nestbed end verdict=pass ' 20
+result "so does the run" $? "no end line"
+wait "$machine"
+stop
+
+# From the start: prompt and echo are one line.
+boot "mode=guests console_in=ec*" -initrd "$tmp/echo echo:timeout=60"
+wait_for '^vm0. echo> ' 60
+step "console_in: the guest has the line" 'one q' '^@nestbed test guest.echo pass '
+pos=0
+wait_for '^vm0. echo> one q$' 1
+result "console_in: prompt and echo are one line" $? "they are not"
+wait_for '^@nestbed end verdict=pass ' 20
+result "console_in: the run ends" $? "no end line"
+wait "$machine"
+stop
+
 # The monitor alone; leaving it ends the run, which has tested nothing.
 boot "mode=monitor stats=off"
 wait_for '^@nestbed monitor ready$' 60
