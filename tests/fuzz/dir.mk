@@ -16,3 +16,7 @@ fuzz-y += tests/fuzz/fuzz_statsfs.c
 fuzz-y += tests/fuzz/fuzz_statpath.c
 fuzz-y += tests/fuzz/fuzz_monitor.c
 fuzz-y += tests/fuzz/fuzz_stats_dump.c
+fuzz-y += tests/fuzz/fuzz_vioapic.c
+fuzz-y += tests/fuzz/fuzz_vpic.c
+fuzz-y += tests/fuzz/fuzz_vpit.c
+fuzz-y += tests/fuzz/fuzz_vlapic.c
