@@ -7,6 +7,7 @@
 #define ELFCLASS64	2
 #define ELFDATA2LSB	1
 #define ET_EXEC		2
+#define ET_DYN		3
 #define EM_386		3
 #define EM_X86_64	62
 #define PT_LOAD		1
@@ -39,16 +40,17 @@ static u64 field(const struct elf_layout *l, const u8 *p)
 /* e_type, e_machine and e_version lie at the same place in both classes. */
 static int check_header(const struct load_plan *p, const u8 *elf, const struct elf_layout *l)
 {
-	u16 machine = get_le16(elf + 18);
+	u16 machine = get_le16(elf + 18), type = get_le16(elf + 16);
 
 	if ((elf[4] != ELFCLASS32 && elf[4] != ELFCLASS64) || elf[5] != ELFDATA2LSB ||
 	    get_le32(elf + 20) != 1)
 		return plan_refuse(p, -EINVAL, "ELF header is damaged");
 	if (machine != EM_X86_64 && !(machine == EM_386 && l->addr_size == 4))
 		return plan_refuse(p, -EINVAL, "ELF for machine %u, not x86", machine);
-	if (get_le16(elf + 16) != ET_EXEC)
+	/* A kernel that may be moved may also be linked for it. */
+	if (type != ET_EXEC && !(type == ET_DYN && p->floating))
 		return plan_refuse(p, -EINVAL, "ELF of type %u, not an executable with fixed "
-				   "addresses", get_le16(elf + 16));
+				   "addresses", type);
 	return 0;
 }
 

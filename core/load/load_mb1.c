@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Multiboot specification 0.6.96: the kernel's header and what it is told. */
 #include "core/lib/physview.h"
-#include "core/lib/printf.h"
 #include "core/lib/string.h"
 #include "core/load/load_plan.h"
 
@@ -52,17 +51,6 @@ struct mb1_module {
 	u32 reserved;
 };
 
-/*
- * The information lies in low memory, where no kernel is linked; above the
- * real-mode tables and QEMU's own choice, below the EBDA.
- */
-#define INFO_MIN	0x9000
-#define INFO_MAX	0x9f000
-#define LIMIT_4G	(1ULL << 32)
-#define INFO_MMAP_MAX	256
-
-static const char loader_name[] = "nestbed";
-
 s64 mb1_find_header(const u8 *data, u64 size)
 {
 	u64 at, end = MIN(size, MB1_SEARCH);
@@ -84,35 +72,45 @@ bool mb1_has_addresses(const u8 *data, u64 at)
 	return get_le32(data + at + 4) & MB1_HAS_ADDR;
 }
 
-/* 3.1.3: one segment, described by the header alone. */
-static int plan_addresses(struct load_plan *p, u64 at)
+int plan_addresses(struct load_plan *p, u64 at, const struct mb_addresses *a)
 {
-	const u8 *h = (const u8 *)p->img->data + at;
-	u32 header_addr = get_le32(h + 12), load_addr = get_le32(h + 16);
-	u32 load_end = get_le32(h + 20), bss_end = get_le32(h + 24);
-	u64 offset = at - (header_addr - load_addr);
+	u64 offset = at - (a->header - a->load);
 	u64 file_size = p->img->size - offset, mem_size;
 
-	if (load_addr > header_addr || header_addr - load_addr > at)
+	if (a->load > a->header || a->header - a->load > at)
 		return plan_refuse(p, -EINVAL, "multiboot header: header_addr 0x%x does not fit "
-				   "load_addr 0x%x", header_addr, load_addr);
-	if (load_end && load_end <= load_addr)
+				   "load_addr 0x%x", a->header, a->load);
+	if (a->load_end && a->load_end <= a->load)
 		return plan_refuse(p, -EINVAL, "multiboot header: load_end_addr 0x%x is below "
-				   "load_addr 0x%x", load_end, load_addr);
+				   "load_addr 0x%x", a->load_end, a->load);
 	/* 0: the whole rest of the file; 0: no bss. */
-	if (load_end)
-		file_size = load_end - load_addr;
+	if (a->load_end)
+		file_size = a->load_end - a->load;
 	mem_size = file_size;
-	if (bss_end && bss_end < load_addr + file_size)
+	if (a->bss_end && a->bss_end < a->load + file_size)
 		return plan_refuse(p, -EINVAL, "multiboot header: bss_end_addr 0x%x is below the "
-				   "end of the data", bss_end);
-	if (bss_end)
-		mem_size = bss_end - load_addr;
-	p->entry = get_le32(h + 28);
-	return plan_add_segment(p, load_addr, mem_size, offset, file_size);
+				   "end of the data", a->bss_end);
+	if (a->bss_end)
+		mem_size = a->bss_end - a->load;
+	return plan_add_segment(p, a->load, mem_size, offset, file_size);
 }
 
-int plan_mb1(struct load_plan *p)
+/* 3.1.3: one segment, described by the header alone. */
+static int plan_aout(struct load_plan *p, u64 at)
+{
+	const u8 *h = (const u8 *)p->img->data + at;
+	const struct mb_addresses a = {
+		.header = get_le32(h + 12),
+		.load = get_le32(h + 16),
+		.load_end = get_le32(h + 20),
+		.bss_end = get_le32(h + 24),
+	};
+
+	p->entry = get_le32(h + 28);
+	return plan_addresses(p, at, &a);
+}
+
+static int plan_kernel(struct load_plan *p)
 {
 	const u8 *data = p->img->data;
 	s64 at = mb1_find_header(data, p->img->size);
@@ -127,52 +125,8 @@ int plan_mb1(struct load_plan *p)
 	if (flags & MB1_MUST & ~MB1_OBEYED)
 		return plan_refuse(p, -EOPNOTSUPP, "multiboot header flags 0x%x are not known",
 				   flags);
-	err = flags & MB1_HAS_ADDR ? plan_addresses(p, (u64)at) : plan_elf(p);
-	if (err)
-		return err;
-	if (!p->n_segs)
-		return plan_refuse(p, -EINVAL, "nothing to load");
-	if (!plan_has_code(p, p->entry))
-		return plan_refuse(p, -EINVAL, "entry 0x%llx is outside what is loaded",
-				   (unsigned long long)p->entry);
-	return 0;
-}
-
-/* Bytes of RAM without a gap from base on. */
-static u64 ram_from(const struct load_image *img, u64 base)
-{
-	u64 at = base;
-	u32 i;
-
-	for (i = 0; i < img->n_map; i++) {
-		const struct mem_range *r = &img->map[i];
-
-		if (r->type == MEM_RAM && at >= r->base && at - r->base < r->size)
-			at = r->base + r->size;
-	}
-	return at - base;
-}
-
-/* Writes the parts of the information one behind the other. */
-struct info_writer {
-	struct gmem *mem;
-	u64 at;
-	int err;
-};
-
-static u32 put(struct info_writer *w, const void *data, u64 size)
-{
-	u32 at = (u32)w->at;
-
-	if (!w->err && size)
-		w->err = gmem_write(w->mem, w->at, data, size);
-	w->at += size;
-	return at;
-}
-
-static u32 put_string(struct info_writer *w, const char *s)
-{
-	return put(w, s, strlen(s) + 1);
+	err = flags & MB1_HAS_ADDR ? plan_aout(p, (u64)at) : plan_elf(p);
+	return err ? err : plan_check_entry(p);
 }
 
 static void put_mmap(struct info_writer *w, const struct load_image *img, struct mb1_info *info)
@@ -182,70 +136,11 @@ static void put_mmap(struct info_writer *w, const struct load_image *img, struct
 	info->mmap_addr = (u32)w->at;
 	for (i = 0; i < img->n_map; i++) {
 		const struct mem_range *r = &img->map[i];
-		struct mb1_mmap e = { sizeof(e) - 4, r->base, r->size, r->type };
+		struct mb1_mmap e = { sizeof(e) - 4, r->base, r->size, mb_mem_type(r->type) };
 
-		if (e.type > MEM_BAD)
-			e.type = MEM_RESERVED;
-		put(w, &e, sizeof(e));
+		info_put(w, &e, sizeof(e));
 	}
 	info->mmap_length = (u32)w->at - info->mmap_addr;
-}
-
-/*
- * All of the information.  As with QEMU, the command line starts with the
- * kernel's name: kernels skip the first word.
- */
-static u64 info_size(const struct load_image *img)
-{
-	u64 size = sizeof(struct mb1_info) + img->n_map * sizeof(struct mb1_mmap) +
-		   img->n_modules * sizeof(struct mb1_module) + sizeof(loader_name) +
-		   strlen(img->name) + 1 + strlen(img->cmdline) + 1;
-	u32 i;
-
-	for (i = 0; i < img->n_modules; i++)
-		size += strlen(img->modules[i].cmdline) + 1;
-	return size;
-}
-
-/* Page-aligned behind the kernel (header flag bit 0). */
-static int place_modules(struct load_plan *p)
-{
-	const struct load_image *img = p->img;
-	u64 min = p->end;
-	u32 i;
-
-	if (img->n_modules > PLAN_MODULES_MAX)
-		return plan_refuse(p, -EINVAL, "more than %d modules", PLAN_MODULES_MAX);
-	p->first_module = p->n_segs;
-	for (i = 0; i < img->n_modules; i++) {
-		const struct load_module *m = &img->modules[i];
-
-		if (!m->size)
-			return plan_refuse(p, -EINVAL, "module \"%.40s\" is empty", m->cmdline);
-		if (!plan_place(p, m->size, PAGE_SIZE, min, LIMIT_4G, m->data))
-			return plan_refuse(p, -ENOSPC, "no room for module \"%.40s\" of 0x%llx "
-					   "bytes", m->cmdline, (unsigned long long)m->size);
-	}
-	return 0;
-}
-
-int mb1_plan_info(struct load_plan *p)
-{
-	u64 size;
-	int err;
-
-	if (p->img->n_map > INFO_MMAP_MAX)
-		return plan_refuse(p, -EINVAL, "memory map of %u ranges", p->img->n_map);
-	err = place_modules(p);
-	if (err)
-		return err;
-	size = info_size(p->img);
-	p->info = plan_place(p, size, 8, INFO_MIN, INFO_MAX, NULL);
-	if (!p->info)
-		p->info = plan_place(p, size, 8, p->end, LIMIT_4G, NULL);
-	if (!p->info)
-		return plan_refuse(p, -ENOSPC, "no room for the boot information");
-	return 0;
 }
 
 /* The entries point at strings: those first, the entries into their gap. */
@@ -253,7 +148,7 @@ static void put_modules(struct info_writer *w, const struct load_plan *p, struct
 {
 	const struct load_segment *seg = &p->seg[p->first_module];
 	struct mb1_module entries[PLAN_MODULES_MAX] = { 0 };
-	u32 n = p->img->n_modules, i;
+	u32 n = mb_modules(p->img), i;
 	u64 end;
 
 	info->mods_count = n;
@@ -262,34 +157,72 @@ static void put_modules(struct info_writer *w, const struct load_plan *p, struct
 	for (i = 0; i < n; i++) {
 		entries[i].start = (u32)seg[i].gpa;
 		entries[i].end = (u32)(seg[i].gpa + seg[i].size);
-		entries[i].cmdline = put_string(w, p->img->modules[i].cmdline);
+		entries[i].cmdline = info_put_string(w, mb_module(p->img, i)->cmdline);
 	}
 	end = w->at;
 	w->at = info->mods_addr;
-	put(w, entries, n * sizeof(entries[0]));
+	info_put(w, entries, n * sizeof(entries[0]));
 	w->at = end;
 }
 
-int mb1_write_info(const struct load_plan *p, struct gmem *mem)
+/*
+ * All of it, from w->at on.  As with QEMU, the command line starts with the
+ * kernel's name: kernels skip the first word.
+ */
+static void put_info(struct info_writer *w, const struct load_plan *p)
 {
 	const struct load_image *img = p->img;
-	struct info_writer w = { mem, p->info + sizeof(struct mb1_info), 0 };
 	struct mb1_info info = {
 		.flags = INFO_MEMORY | INFO_CMDLINE | INFO_MODS | INFO_MMAP | INFO_LOADER,
-		.mem_lower = (u32)(MIN(ram_from(img, 0), 0xa0000) >> 10),
-		.mem_upper = (u32)MIN(ram_from(img, 1 << 20) >> 10, 0xffffffff),
+		.mem_lower = mb_mem_lower(img),
+		.mem_upper = mb_mem_upper(img),
 	};
+	u64 start = w->at, end;
 
-	put_mmap(&w, img, &info);
-	put_modules(&w, p, &info);
-	info.boot_loader_name = put_string(&w, loader_name);
-	info.cmdline = put(&w, img->name, strlen(img->name));
-	put(&w, " ", 1);
-	put_string(&w, img->cmdline);
-	w.at = p->info;
-	put(&w, &info, sizeof(info));
+	w->at += sizeof(info);
+	put_mmap(w, img, &info);
+	put_modules(w, p, &info);
+	info.boot_loader_name = info_put_string(w, mb_loader_name);
+	info.cmdline = info_put(w, img->name, strlen(img->name));
+	info_put(w, " ", 1);
+	info_put_string(w, img->cmdline);
+	end = w->at;
+	w->at = start;
+	info_put(w, &info, sizeof(info));
+	w->at = end;
+}
+
+int mb1_plan(struct load_plan *p)
+{
+	struct info_writer count = { NULL, 0, 0 };
+	int err = plan_kernel(p);
+
+	if (!err)
+		err = mb_plan_modules(p);
+	if (err)
+		return err;
+	put_info(&count, p);
+	return mb_plan_info(p, count.at);
+}
+
+int mb1_write(const struct load_plan *p, struct gmem *mem)
+{
+	struct info_writer w = { mem, p->info, 0 };
+
+	put_info(&w, p);
 	if (w.err)
 		return plan_refuse(p, -ENOSPC, "boot information at 0x%llx cannot be written",
 				   (unsigned long long)p->info);
 	return 0;
+}
+
+/* 3.2 */
+void mb1_enter(const struct load_plan *p, struct load_entry *e)
+{
+	e->mode = LOAD_MODE_PROT32;
+	e->rip = p->entry;
+	e->eax = 0x2badb002;
+	e->ebx = (u32)p->info;
+	e->cs = MB_CODE_SELECTOR;
+	e->ds = MB_DATA_SELECTOR;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/lib/physview.h"
 #include "core/load/load.h"
 #include "core/load/load_plan.h"
 
@@ -91,6 +92,29 @@ static inline u64 put_elf(u8 *f, bool is64, u64 entry, const struct elf_seg *seg
 		put_le(p + (is64 ? 40 : 20), w, seg->memsz);
 	}
 	return at;
+}
+
+/*
+ * The header of a relocatable 64-bit kernel of boot protocol 2.15 that wants
+ * 0x30000 bytes at 0x120000.  sects: of setup code, without the boot sector.
+ */
+static inline void put_bzimage(u8 *f, u8 sects, u32 code_size)
+{
+	f[0x1f1] = sects;
+	put_le(f + 0x1f4, 4, code_size / 16);
+	put_le(f + 0x1fe, 2, 0xaa55);
+	put_le(f + 0x200, 2, 0x6aeb);		/* jmp: the header ends at 0x26c */
+	memcpy(f + 0x202, "HdrS", 4);
+	put_le(f + 0x206, 2, 0x20f);
+	f[0x211] = 0x81;			/* LOADED_HIGH, CAN_USE_HEAP */
+	put_le(f + 0x214, 4, 0x100000);
+	put_le(f + 0x22c, 4, 0x7fffffff);
+	put_le(f + 0x230, 4, 0x10000);
+	f[0x234] = 1;
+	put_le(f + 0x236, 2, 1);
+	put_le(f + 0x238, 4, 0x7ff);
+	put_le(f + 0x258, 8, 0x120000);
+	put_le(f + 0x260, 4, 0x30000);
 }
 
 #endif
