@@ -29,6 +29,7 @@ void svm_apply_intercepts(struct svm_vcpu *a)
 {
 	struct vmcb *c = a->vmcb;
 	u32 vec3 = vmcb_get_intercept_vec3(c) & ~(u32)(VEC3_VINTR | VEC3_IRET);
+	bool cr8;
 
 	vec3 |= a->vec3_want;
 	if (vmcb_get_int_ctl(c) & INT_CTL_V_IRQ && a->windows & WINDOW_INTR)
@@ -36,9 +37,8 @@ void svm_apply_intercepts(struct svm_vcpu *a)
 	if (a->nmi_blocked && !a->iret_wait && a->step != STEP_IRET)
 		vec3 |= VEC3_IRET;
 	vmcb_set_intercept_vec3(c, vec3);
-	if (svm.quirks.cr8_virq_fatal)
-		vmcb_set_intercept_cr_write(c, a->cr_write_want |
-					       (vec3 & VEC3_VINTR ? (u16)BIT(8) : 0));
+	cr8 = a->windows & (WINDOW_TPR | WINDOW_CR8) || (svm.quirks.cr8_virq_fatal && vec3 & VEC3_VINTR);
+	vmcb_set_intercept_cr_write(c, a->cr_write_want | (cr8 ? (u16)BIT(8) : 0));
 	/* During a step an exception must not push our TF: take it and inject it. */
 	vmcb_set_intercept_exceptions(c, a->step ? ~0u : a->exc_want | a->exc_guard);
 }

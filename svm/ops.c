@@ -11,6 +11,7 @@
 #include "core/x86/msr.h"
 #include "core/x86/percpu.h"
 #include "core/x86/regs.h"
+#include "core/x86/trap.h"
 #include "svm/decode.h"
 #include "svm/exit.h"
 #include "svm/inject.h"
@@ -159,9 +160,6 @@ static inline void state_from_vmcb(struct vcpu *v, const struct vmcb *c)
 	v->rflags = c->rflags;
 }
 
-/* A vector of the host that nobody listens to. */
-#define VECTOR_KICK	0xef
-
 /*
  * APM2 15.20, 15.21.1: an interrupt of the host that is pending at VMRUN ends
  * the guest behind the delivery of EVENTINJ, before the handler's first
@@ -169,7 +167,7 @@ static inline void state_from_vmcb(struct vcpu *v, const struct vmcb *c)
  */
 static void kick(void)
 {
-	if (lapic_send_ipi(lapic_id(), LAPIC_FIXED, VECTOR_KICK))
+	if (lapic_send_ipi(lapic_id(), LAPIC_FIXED, VEC_KICK))
 		log_printf(LOG_ERR, "SVM: no interrupt to itself");
 }
 
@@ -231,6 +229,12 @@ static void svm_enter(struct vcpu *v)
 	} while (unlikely(!decoded || a->attention) && exit_slow(v, decoded));
 }
 
+/* The host's timer ends a guest. */
+static bool svm_own_timer(void)
+{
+	return false;
+}
+
 /* APM2 4.8.1: CS.L counts in long mode only, CS.D elsewhere. */
 static u8 svm_mode(struct vcpu *v)
 {
@@ -274,6 +278,7 @@ static const struct virt_ops svm_ops = {
 	.load = svm_load,
 	.put = svm_put,
 	.enter = svm_enter,
+	.own_timer = svm_own_timer,
 	.mode = svm_mode,
 	.skip = svm_skip,
 	.get = svm_get,

@@ -1,12 +1,21 @@
-/* SPDX-License-Identifier: MIT */
+// SPDX-License-Identifier: MIT
 #include "tests/guest_vm.h"
 
 #include "core/lib/string.h"
 #include "core/mm/host.h"
 #include "core/mon/log.h"
+#include "core/vm/run.h"
+#include "core/x86/insn.h"
+#include "core/x86/percpu.h"
 #include "core/x86/regs.h"
+#include "core/x86/rtc_hw.h"
 
 #define GUEST_VM_PAGES	(ALIGN_UP(sizeof(struct guest_vm), PAGE_SIZE) / PAGE_SIZE)
+#define GUEST_LOW_END	0xa0000ULL	/* end of conventional memory */
+#define GUEST_ROM	0xe0000ULL	/* tables, and the code behind reset */
+#define GUEST_HIGH	0x100000ULL
+#define GUEST_HOLE	0xc0000000ULL	/* devices from here to 4 GiB */
+#define GUEST_4G	(1ULL << 32)
 
 static void console_putc(void *ctx, u8 c)
 {
@@ -15,26 +24,13 @@ static void console_putc(void *ctx, u8 c)
 	guest_putc(vm->id, c);
 }
 
-/*
- * There is no interrupt controller, and nobody sends to these guests: a UART
- * that only polls needs neither lines nor time.
- */
-static u64 no_time(void *ctx)
+static int console_getc(void *ctx)
 {
-	return 0;
+	const struct vm *vm = ctx;
+
+	return guest_console_getc(vm->id);
 }
 
-static void no_line(void *ctx, u8 irq, bool level)
-{
-}
-
-static void no_event(void *ctx)
-{
-}
-
-static const struct dev_env uart_env = { NULL, no_time, no_line, no_event };
-
-/* The ranges of a PC with mem bytes: 640 KiB, up to the hole, above 4 GiB. */
 static void build_map(struct guest_vm *g, u64 mem)
 {
 	u64 high_end = MIN(mem, GUEST_HOLE);
@@ -42,12 +38,47 @@ static void build_map(struct guest_vm *g, u64 mem)
 	g->map[g->n_map++] = (struct mem_range){ 0, GUEST_LOW_END, MEM_RAM };
 	g->map[g->n_map++] = (struct mem_range){ GUEST_HIGH, high_end - GUEST_HIGH, MEM_RAM };
 	if (mem > GUEST_HOLE)
-		g->map[g->n_map++] = (struct mem_range){ 1ULL << 32, mem - GUEST_HOLE, MEM_RAM };
+		g->map[g->n_map++] = (struct mem_range){ GUEST_4G, mem - GUEST_HOLE, MEM_RAM };
 }
 
-struct guest_vm *guest_vm_new(struct test_ctx *t, u32 id, u64 mem, const char **why)
+/* Memory for all of the map: what firmware says of it is another matter. */
+static int add_memory(struct guest_vm *g, u64 mem)
+{
+	struct vm *vm = &g->m.vm;
+	u64 high_end = MIN(mem, GUEST_HOLE);
+	u64 rom_size = GUEST_HIGH - GUEST_ROM;
+	u8 *rom;
+	int err = vm_add_ram(vm, 0, GUEST_LOW_END);
+
+	if (!err)
+		err = vm_add_ram(vm, GUEST_HIGH, high_end - GUEST_HIGH);
+	if (!err && mem > GUEST_HOLE)
+		err = vm_add_ram(vm, GUEST_4G, mem - GUEST_HOLE);
+	/* A CPU that INIT reset starts at the top of the 4 GiB. */
+	if (!err)
+		err = vm_add_rom(vm, GUEST_ROM, rom_size, GUEST_4G - rom_size, &rom);
+	return err;
+}
+
+static int add_vcpus(struct vm *vm, u32 n, struct vcpu **first)
+{
+	struct vcpu *v;
+	int err = 0;
+
+	for (u32 i = 0; i < n && !err; i++) {
+		err = vcpu_create(vm, &v);
+		if (!err && !i)
+			*first = v;
+	}
+	return err;
+}
+
+struct guest_vm *guest_vm_new(struct test_ctx *t, const struct guest_vm_config *cfg,
+			      const char **why)
 {
 	struct guest_vm *g = host_alloc(GUEST_VM_PAGES, t->owner);
+	struct pc_config pc = { .mem = cfg->mem, .cpus = cfg->cpus, .epoch = rtc_epoch(),
+				.putc = console_putc, .getc = console_getc };
 	struct machine *m;
 	int err;
 
@@ -55,57 +86,77 @@ struct guest_vm *guest_vm_new(struct test_ctx *t, u32 id, u64 mem, const char **
 		TEST_ERROR(t, "no memory for the guest's record");
 	m = &g->m;
 	m->t = t;
-	err = vm_init(&m->vm, id, t->owner);
+	err = vm_init(&m->vm, cfg->id, t->owner);
 	if (err)
 		TEST_ERROR(t, "vm_init failed (error %d)", err);
 	m->next = t->machine;
 	t->machine = m;
 	vm_stats_label(&m->vm, "test", t->test->id);
-	build_map(g, mem);
-	err = vtest_init(&g->vtest, &m->vm.bus, console_putc, &m->vm);
-	if (!err)
-		err = vuart_init(&g->vuart, &m->vm.bus, &uart_env, console_putc, &m->vm);
-	if (!err)
-		err = vcpu_create(&m->vm, &m->v);
+	pc.ctx = &m->vm;
+	err = pc_init(&g->pc, &m->vm, &pc);
 	if (err)
-		TEST_ERROR(t, "cannot make the vCPU (error %d)", err);
-	for (u32 i = 0; i < g->n_map; i++) {
-		if (vm_add_ram(&m->vm, g->map[i].base, g->map[i].size)) {
-			*why = "this machine has not that much memory free";
-			return NULL;
-		}
+		TEST_ERROR(t, "cannot make the devices (error %d)", err);
+	build_map(g, cfg->mem);
+	if (add_memory(g, cfg->mem) || add_vcpus(&m->vm, cfg->cpus, &m->v)) {
+		*why = "this machine has not that much memory free";
+		return NULL;
 	}
 	return g;
 }
 
-/*
- * Multiboot 0.6.96, 3.2: flat 32-bit segments, paging off, A20 on, interrupts
- * off.  The descriptor tables may be anything: none here.
- */
-static void enter_prot32(struct vcpu *v, const struct load_entry *e)
+/* The first CPU as core/load/load.h says for each mode. */
+static const struct {
+	u16 cs_attr;
+	u64 cr0, cr4, efer;
+} entry_modes[] = {
+	[LOAD_MODE_PROT32] = { 0xc9b, CR0_PE | CR0_ET | CR0_NE, 0, 0 },
+	[LOAD_MODE_LONG64] = { 0xa9b, CR0_PE | CR0_ET | CR0_NE | CR0_PG, CR4_PAE,
+			       EFER_LME | EFER_LMA },
+};
+
+static void enter_segments(struct vcpu *v, const struct load_entry *e, u16 cs_attr)
 {
-	const struct vsegment code = { .selector = 8, .attr = 0xc9b, .limit = ~0u };
-	const struct vsegment data = { .selector = 16, .attr = 0xc93, .limit = ~0u };
+	const struct vsegment code = { .selector = e->cs, .attr = cs_attr, .limit = ~0u };
+	const struct vsegment data = { .selector = e->ds, .attr = 0xc93, .limit = ~0u };
 	const struct vsegment ldt = { .attr = 0x82, .limit = 0xffff };
 	const struct vsegment tss = { .attr = 0x8b, .limit = 0xffff };
+	const struct vsegment gdt = { .base = e->gdt_base, .limit = e->gdt_limit };
 	const struct vsegment none = { .limit = 0 };
 
 	for (enum vseg s = VSEG_ES; s <= VSEG_GS; s++)
 		virt->set_seg(v, s, s == VSEG_CS ? &code : &data);
 	virt->set_seg(v, VSEG_LDTR, &ldt);
 	virt->set_seg(v, VSEG_TR, &tss);
-	virt->set_seg(v, VSEG_GDTR, &none);
+	virt->set_seg(v, VSEG_GDTR, &gdt);
 	virt->set_seg(v, VSEG_IDTR, &none);
-	virt->set(v, VREG_CR0, CR0_PE | CR0_ET | CR0_NE);
-	virt->set(v, VREG_CR4, 0);
-	virt->set(v, VREG_EFER, 0);
+}
+
+static void enter(struct vcpu *v, const struct load_entry *e)
+{
+	enter_segments(v, e, entry_modes[e->mode].cs_attr);
+	virt->set(v, VREG_CR3, e->cr3);
+	virt->set(v, VREG_CR4, entry_modes[e->mode].cr4);
+	virt->set(v, VREG_EFER, entry_modes[e->mode].efer);
+	virt->set(v, VREG_CR0, entry_modes[e->mode].cr0);
 	virt->set(v, VREG_DR6, DR6_FIXED1);
 	virt->set(v, VREG_DR7, DR7_FIXED1);
 	memset(v->gpr, 0, sizeof(v->gpr));
 	v->gpr[VREG_RAX] = e->eax;
 	v->gpr[VREG_RBX] = e->ebx;
+	v->gpr[VREG_RSI] = e->rsi;
 	v->rip = e->rip;
 	v->rflags = RFLAGS_FIXED;
+}
+
+/*
+ * What the firmware of a PC leaves in the first CPU's local APIC: on, "virtual
+ * wire" (Intel MP 1.4, 3.6.2.2): the 8259 on LINT0, NMI on LINT1.
+ */
+static void enter_apic(struct vlapic *a)
+{
+	vlapic_mmio_write(a, 0xf0, 4, 0x1ff);
+	vlapic_mmio_write(a, 0x350, 4, 0x700);
+	vlapic_mmio_write(a, 0x360, 4, 0x400);
 }
 
 int guest_vm_load(struct guest_vm *g, struct load_image *img, const struct diag *d)
@@ -115,8 +166,46 @@ int guest_vm_load(struct guest_vm *g, struct load_image *img, const struct diag 
 
 	img->map = g->map;
 	img->n_map = g->n_map;
+	img->rsdp = g->rsdp;
 	err = load_guest(img, &g->m.vm.mem, &e, d);
-	if (!err)
-		enter_prot32(g->m.v, &e);
-	return err;
+	if (err)
+		return err;
+	enter(g->m.v, &e);
+	enter_apic(g->m.v->apic);
+	return 0;
+}
+
+static void guest_job(struct test_ctx *t)
+{
+	sched_loop(t->job);
+}
+
+/* vCPUs that share a CPU may wait for each other. */
+static void intercept_pause(struct vm *vm, u32 total, u32 cpus)
+{
+	for (u32 i = 0; i < vm->vcpu_count && total > cpus; i++)
+		(void)!virt->intercept(vm->vcpu[i], ICPT_PAUSE, 0, true);
+}
+
+void guest_vms_run(struct test_ctx *t, struct guest_vm *const *g, u32 n, const u64 *deadline)
+{
+	u64 pages = ALIGN_UP(sizeof(struct sched), PAGE_SIZE) / PAGE_SIZE;
+	struct sched *s = host_alloc(pages, t->owner);
+	u32 total = 0, cpus;
+
+	if (!s)
+		TEST_ERROR(t, "no memory for the scheduler");
+	for (u32 i = 0; i < n; i++)
+		total += g[i]->m.vm.vcpu_count;
+	cpus = MIN(total, cpu_count);
+	sched_init(s, cpus);
+	for (u32 i = 0; i < n; i++) {
+		struct vm *vm = &g[i]->m.vm;
+
+		for (u32 k = 0; k < vm->vcpu_count; k++)
+			vm->vcpu[k]->deadline = deadline[i];
+		intercept_pause(vm, total, cpus);
+		sched_add(s, vm);
+	}
+	test_on_cpus(t, cpus, guest_job, s);
 }

@@ -1,37 +1,46 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A PC for a whole kernel: conventional memory, memory from 1 MiB up (split
- * below 4 GiB), the test devices, one vCPU.  For payloads and for guests that
- * come as modules.
+ * A PC for a whole kernel: conventional memory, ROM, memory from 1 MiB up
+ * (split below 4 GiB), the devices of core/vm/pc.h, up to 32 vCPUs.  For
+ * payloads and for guests that come as modules.
  */
 #ifndef TESTS_GUEST_VM_H
 #define TESTS_GUEST_VM_H
 
-#include "core/dev/vtest.h"
-#include "core/dev/vuart.h"
 #include "core/load/load.h"
+#include "core/vm/pc.h"
+#include "core/vm/sched.h"
 #include "tests/machine.h"
 
-#define GUEST_LOW_END	0xa0000ULL	/* end of conventional memory */
-#define GUEST_HIGH	0x100000ULL
-#define GUEST_HOLE	0xc0000000ULL	/* devices from here to 4 GiB */
 #define GUEST_MEM_MIN	(2ULL << 20)
 
 struct guest_vm {
 	struct machine m;	/* freed with the test's other machines */
-	struct vtest vtest;
-	struct vuart vuart;
-	struct mem_range map[3];
+	struct pc pc;
+	struct mem_range map[8];
 	u32 n_map;
+	u64 rsdp;		/* of its ACPI tables */
 };
 
-/*
- * mem: bytes, a multiple of 4 KiB, at least GUEST_MEM_MIN.  Returns NULL after
- * a message to why when the machine has not that much memory.
- */
-struct guest_vm *guest_vm_new(struct test_ctx *t, u32 id, u64 mem, const char **why);
+struct guest_vm_config {
+	u32 id;			/* number of its console: vm<id>| */
+	u64 mem;		/* bytes, a multiple of 4 KiB, at least GUEST_MEM_MIN */
+	u32 cpus;		/* 1 .. VM_MAX_VCPUS */
+	u64 tsc_khz;		/* 0: as the machine */
+};
 
-/* Loads img (its map members are filled in here) and sets the entry state. */
+/* Returns NULL after a message to why when the machine cannot give that. */
+struct guest_vm *guest_vm_new(struct test_ctx *t, const struct guest_vm_config *cfg,
+			      const char **why);
+
+/* Loads img (its map and rsdp are filled in here) and sets the entry state. */
 int __must_check guest_vm_load(struct guest_vm *g, struct load_image *img, const struct diag *d);
+
+/*
+ * Runs n guests to their ends, spread over this machine's CPUs.  deadline[i]:
+ * host TSC at which guest i ends as timed out, 0: never.  How each ended is in
+ * its vm.end.
+ */
+void guest_vms_run(struct test_ctx *t, struct guest_vm *const *g, u32 n, const u64 *deadline);
 
 #endif

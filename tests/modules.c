@@ -19,6 +19,7 @@
 
 #define DEFAULT_MEM	(64ULL << 20)
 #define DEFAULT_TIMEOUT	60		/* seconds */
+#define GRACE		3		/* seconds: the watchdog comes behind the guests' deadlines */
 #define GUEST_CONSOLES	16
 
 struct module_guest {
@@ -27,7 +28,13 @@ struct module_guest {
 	const char *refused;		/* why it cannot run, or NULL */
 	u32 index;
 	char id[GUEST_NAME_MAX + 16];
-	struct test test;
+	struct test test;		/* only its id and reference are used */
+	struct load_module handed[GUEST_MODULES_MAX], initrd;
+	/* Of a run. */
+	struct module_guest *next;	/* that runs beside it */
+	struct test_ctx ctx;
+	u32 console;
+	u64 us;
 };
 
 SECTION_BOUNDS(struct test, tests);
@@ -76,16 +83,12 @@ static bool handed_on(const char *name)
 /* What of the options cannot be had yet, with the reason. */
 static const char *unsupported(const struct guest_options *o)
 {
-	if (o->cpus > 1)
-		return "cpus= above 1 is not supported";
 	if (o->nested == GUEST_NESTED_SVM || o->nested == GUEST_NESTED_VMX)
 		return "nested virtualization is not supported";
 	if (o->mem && o->mem < GUEST_MEM_MIN)
 		return "mem= is below 2 MiB";
 	return NULL;
 }
-
-static void run_guest(struct test_ctx *t);
 
 static void add_module(const struct boot_module *m, u32 index)
 {
@@ -100,7 +103,7 @@ static void add_module(const struct boot_module *m, u32 index)
 	else
 		g->refused = unsupported(&g->opts);
 	make_id(g);
-	g->test = (struct test){ .id = g->id, .fn = run_guest, .arg = g };
+	g->test = (struct test){ .id = g->id };
 	n_guests++;
 }
 
@@ -139,14 +142,23 @@ static void keep_message(void *ctx, const char *line)
 	test_report(t, OUTCOME_FAIL, "refused: %s", line);
 }
 
-static void judge(struct test_ctx *t, const struct module_guest *g, struct vcpu *v)
+static void judge_result(struct test_ctx *t, const struct module_guest *g, u64 result)
 {
 	u64 want = g->opts.has_expect ? g->opts.expect : 0;
 
+	test_check(t, result == want, "ended with %llu, expected %llu",
+		   (unsigned long long)result, (unsigned long long)want);
+}
+
+static void judge(struct test_ctx *t, const struct module_guest *g, struct vcpu *v)
+{
 	switch (v->stop) {
 	case STOP_DONE:
-		test_check(t, v->result == want, "ended with %u, expected %llu", v->result,
-			   (unsigned long long)want);
+		judge_result(t, g, v->result);
+		return;
+	case STOP_POWEROFF:
+		/* A system that shuts down in good order says no more. */
+		judge_result(t, g, 0);
 		return;
 	case STOP_TIMEOUT:
 		t->timed_out = true;
@@ -161,53 +173,153 @@ static void judge(struct test_ctx *t, const struct module_guest *g, struct vcpu 
 	}
 }
 
-static void run_guest(struct test_ctx *t)
+static const struct boot_module *find_module(const char *name)
 {
-	const struct module_guest *g = t->test->arg;
+	for (u32 i = 0; i < n_guests; i++)
+		if (!strcmp(guest[i].opts.name, name))
+			return guest[i].module;
+	return NULL;
+}
+
+static bool hand_on(struct test_ctx *t, const char *name, struct load_module *out)
+{
+	const struct boot_module *m = find_module(name);
+
+	if (!m) {
+		test_report(t, OUTCOME_FAIL, "refused: no module is named %s", name);
+		return false;
+	}
+	*out = (struct load_module){ (void *)m->start, m->size, m->cmdline };
+	return true;
+}
+
+/* What other modules g is given; false: one of them is not there. */
+static bool collect(struct test_ctx *t, struct module_guest *g, struct load_image *img)
+{
+	const struct guest_options *o = &g->opts;
+
+	for (u32 i = 0; i < o->modules.count; i++)
+		if (!hand_on(t, o->modules.name[i], &g->handed[i]))
+			return false;
+	img->modules = g->handed;
+	img->n_modules = o->modules.count;
+	if (!o->initrd[0])
+		return true;
+	if (!hand_on(t, o->initrd, &g->initrd))
+		return false;
+	img->initrd = &g->initrd;
+	return true;
+}
+
+/*
+ * Makes and loads g's machine with memory of run's; what is wrong with g is
+ * reported to its own context.
+ */
+static struct guest_vm *prepare(struct test_ctx *run, struct module_guest *g)
+{
+	struct test_ctx *t = &g->ctx;
 	const struct diag diag = { keep_message, t };
+	const struct guest_vm_config cfg = {
+		.id = g->console, .mem = g->opts.mem ? g->opts.mem : DEFAULT_MEM,
+		.cpus = (u32)g->opts.cpus,
+	};
 	struct load_image img = { .name = g->opts.name, .data = (void *)g->module->start,
 				  .size = g->module->size, .cmdline = g->module->cmdline };
 	const char *why = "";
 	struct guest_vm *vm;
 
-	vm = guest_vm_new(t, g->index % GUEST_CONSOLES, g->opts.mem ? g->opts.mem : DEFAULT_MEM,
-			  &why);
+	if (!collect(t, g, &img))
+		return NULL;
+	vm = guest_vm_new(run, &cfg, &why);
 	if (!vm) {
 		test_report(t, OUTCOME_FAIL, "refused: mem=: %s", why);
-		return;
+		return NULL;
 	}
 	vm_stats_label(&vm->m.vm, "guest", g->opts.name);
 	if (guest_vm_load(vm, &img, &diag)) {
 		if (t->outcome == OUTCOME_PASS)
 			test_report(t, OUTCOME_FAIL, "refused without a reason");
-		return;
+		return NULL;
 	}
-	vm->m.v->deadline = t->deadline;
-	guest_console_begin(vm->m.vm.id, &g->opts);
-	vcpu_run(vm->m.v);
-	guest_console_over(vm->m.vm.id);
-	judge(t, g, vm->m.v);
+	return vm;
 }
 
-static void run_module(const struct module_guest *g)
+static u64 seconds_of(const struct module_guest *g)
 {
-	static struct test_ctx ctx;
-	u64 seconds = g->opts.timeout ? g->opts.timeout : DEFAULT_TIMEOUT;
-	u64 start = time_us();
+	return g->opts.timeout ? g->opts.timeout : DEFAULT_TIMEOUT;
+}
+
+/* The guests of one run: t->test->arg is the first of the list. */
+static void run_guests_of(struct test_ctx *t)
+{
+	struct guest_vm *vm[BOOT_MODULES_MAX];
+	u64 deadline[BOOT_MODULES_MAX];
+	struct module_guest *of[BOOT_MODULES_MAX];
+	u32 n = 0;
+
+	for (struct module_guest *g = (void *)t->test->arg; g; g = g->next) {
+		vm[n] = prepare(t, g);
+		of[n] = g;
+		deadline[n] = t->start_tsc + us_to_tsc(seconds_of(g) * 1000000);
+		n += vm[n] != NULL;
+	}
+	for (u32 i = 0; i < n; i++)
+		guest_console_begin(of[i]->console, &of[i]->opts);
+	if (n)
+		guest_vms_run(t, vm, n, deadline);
+	for (u32 i = 0; i < n; i++) {
+		of[i]->us = tsc_to_us(vm[i]->m.vm.end_tsc - t->start_tsc);
+		judge(&of[i]->ctx, of[i], vm[i]->m.vm.end);
+	}
+	t->checks++;
+}
+
+static bool refuse(struct module_guest *g)
+{
 	char text[160];
 
-	report_start(g->id);
-	if (!virt || g->refused) {
-		nb_snprintf(text, sizeof(text), "%s%s", virt ? "refused: " : "",
-			    virt ? g->refused : "needs SVM or VMX");
-		report_result(g->id, NULL, virt ? OUTCOME_FAIL : OUTCOME_SKIP, text, false, 0,
-			      NULL, 0);
-		return;
+	if (virt && !g->refused)
+		return false;
+	nb_snprintf(text, sizeof(text), "%s%s", virt ? "refused: " : "",
+		    virt ? g->refused : "needs SVM or VMX");
+	report_result(g->id, NULL, virt ? OUTCOME_FAIL : OUTCOME_SKIP, text, false, 0, NULL, 0);
+	return true;
+}
+
+/* Runs the list that begins with first, and reports each of it. */
+static void run_list(struct module_guest *first)
+{
+	static struct test_ctx ctx;
+	const struct test test = { .id = first->id, .fn = run_guests_of, .arg = first };
+	u64 longest = 0;
+	u32 console = 0;
+
+	for (struct module_guest *g = first; g; g = g->next) {
+		memset(&g->ctx, 0, sizeof(g->ctx));
+		g->ctx.test = &g->test;
+		g->us = 0;
+		g->console = first->next ? console++ % GUEST_CONSOLES : g->index % GUEST_CONSOLES;
+		longest = MAX(longest, seconds_of(g));
 	}
-	runner_run(&ctx, &g->test, seconds);
-	/* Also of a guest whose run was abandoned. */
-	guest_console_over(g->index % GUEST_CONSOLES);
-	runner_report(&ctx, time_us() - start);
+	runner_run(&ctx, &test, longest + GRACE);
+	for (struct module_guest *g = first; g; g = g->next) {
+		/* Also of a guest whose run was abandoned. */
+		guest_console_over(g->console);
+		/* Our own trouble is the outcome of all of them. */
+		if (ctx.outcome != OUTCOME_PASS)
+			test_report(&g->ctx, ctx.outcome, "%s", ctx.reason);
+		else if (!g->ctx.checks && g->ctx.outcome == OUTCOME_PASS)
+			test_report(&g->ctx, OUTCOME_ERROR, "the guest has no end");
+		runner_report(&g->ctx, g->us);
+	}
+}
+
+static void run_module(struct module_guest *g)
+{
+	report_start(g->id);
+	g->next = NULL;
+	if (!refuse(g))
+		run_list(g);
 }
 
 const char *modules_guest(size_t i, const char **refused)
@@ -228,8 +340,32 @@ void modules_run(const char *glob)
 			run_module(&guest[i]);
 }
 
+static void run_parallel(void)
+{
+	struct module_guest *first = NULL, **end = &first;
+
+	for (u32 i = 0; i < n_guests; i++) {
+		struct module_guest *g = &guest[i];
+
+		if (!chosen(g))
+			continue;
+		report_start(g->id);
+		if (refuse(g))
+			continue;
+		g->next = NULL;
+		*end = g;
+		end = &g->next;
+	}
+	if (first)
+		run_list(first);
+}
+
 static void run_guests(const struct run_env *e)
 {
+	if (e->opts.guests_run == GUESTS_PARALLEL) {
+		run_parallel();
+		return;
+	}
 	for (u32 i = 0; i < n_guests; i++) {
 		if (!chosen(&guest[i]))
 			continue;

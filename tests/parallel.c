@@ -17,6 +17,12 @@ struct job {
 	u32 done;
 };
 
+/* Those of the running test, for its abandonment; [0] is the boot CPU's. */
+static struct {
+	struct job *job;
+	u32 n;
+} active;
+
 /* An AP has no watchdog timer of its own: the boot CPU's NMI ends a hang. */
 static void run_job(void *arg)
 {
@@ -57,33 +63,60 @@ static void wait_job(struct test_ctx *t, struct job *j, u32 cpu)
 	}
 }
 
-static void fold(struct test_ctx *t, const struct job *j, u32 cpu)
+void test_jobs_abandon(void)
+{
+	for (u32 i = 1; i < active.n; i++)
+		if (!READ_ONCE(active.job[i].done))
+			stop_job(&active.job[i], i);
+	active.n = 0;
+}
+
+static void fold(struct test_ctx *t, const struct job *j, u32 cpu, bool must_check)
 {
 	t->checks += j->ctx.checks;
 	if (j->ctx.outcome != OUTCOME_PASS)
 		test_report(t, j->ctx.outcome, "CPU %u: %s", cpu, j->ctx.reason);
-	else if (!j->ctx.checks)
+	else if (must_check && !j->ctx.checks)
 		test_report(t, OUTCOME_ERROR, "CPU %u checked nothing", cpu);
+}
+
+static void run_jobs(struct test_ctx *t, u32 n, void (*fn)(struct test_ctx *t), void *arg,
+		     bool must_check)
+{
+	u64 pages = ALIGN_UP(sizeof(struct job) * n, PAGE_SIZE) / PAGE_SIZE;
+	struct job *jobs = host_alloc(pages, t->owner);
+
+	if (!jobs)
+		TEST_ERROR(t, "no memory for %u jobs", n);
+	for (u32 i = 0; i < n; i++) {
+		jobs[i].ctx = (struct test_ctx){ .test = t->test, .owner = t->owner, .cpu = i,
+						 .rng = t->rng + i, .deadline = t->deadline,
+						 .job = arg };
+		jobs[i].fn = fn;
+	}
+	t->job = arg;
+	active.job = jobs;
+	active.n = n;
+	for (u32 i = 1; i < n; i++) {
+		if (smp_call(i, run_job, &jobs[i])) {
+			jobs[i].done = 1;
+			test_report(t, OUTCOME_ERROR, "CPU %u takes no work", i);
+		}
+	}
+	fn(t);
+	for (u32 i = 1; i < n; i++) {
+		wait_job(t, &jobs[i], i);
+		fold(t, &jobs[i], i, must_check);
+	}
+	active.n = 0;
 }
 
 void test_on_all_cpus(struct test_ctx *t, void (*fn)(struct test_ctx *t))
 {
-	u64 pages = ALIGN_UP(sizeof(struct job) * cpu_count, PAGE_SIZE) / PAGE_SIZE;
-	struct job *jobs = host_alloc(pages, t->owner);
+	run_jobs(t, cpu_count, fn, NULL, true);
+}
 
-	if (!jobs)
-		TEST_ERROR(t, "no memory for %u jobs", cpu_count);
-	for (u32 i = 0; i < cpu_count; i++) {
-		jobs[i].ctx = (struct test_ctx){ .test = t->test, .owner = t->owner, .cpu = i,
-						 .rng = t->rng + i, .deadline = t->deadline };
-		jobs[i].fn = fn;
-	}
-	for (u32 i = 1; i < cpu_count; i++)
-		if (smp_call(i, run_job, &jobs[i]))
-			test_report(t, OUTCOME_ERROR, "CPU %u takes no work", i);
-	fn(t);
-	for (u32 i = 1; i < cpu_count; i++) {
-		wait_job(t, &jobs[i], i);
-		fold(t, &jobs[i], i);
-	}
+void test_on_cpus(struct test_ctx *t, u32 n, void (*fn)(struct test_ctx *t), void *arg)
+{
+	run_jobs(t, n, fn, arg, false);
 }

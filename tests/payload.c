@@ -4,10 +4,12 @@
 #include "core/lib/printf.h"
 #include "core/lib/string.h"
 #include "core/mon/log.h"
+#include "core/x86/time.h"
 #include "tests/guest_vm.h"
 #include "tests/report.h"
 
-#define MIB	0x100000ULL
+#define MIB		0x100000ULL
+#define GRACE_US	1000000
 
 /* The stop reason that goes with an expectation. */
 static const u8 wanted_stop[] = {
@@ -66,11 +68,13 @@ void payload_run(struct test_ctx *t, const struct payload *p)
 	struct load_image img = { .name = p->name, .data = p->start,
 				  .size = (u64)(p->end - p->start), .cmdline = cmdline };
 	const char *why = "";
+	const struct guest_vm_config cfg = { .id = t->cpu, .mem = p->mem_mib * MIB,
+					     .cpus = p->cpus };
 	struct guest_vm *g;
-	struct vcpu *v;
+	u64 deadline;
 	int err;
 
-	g = guest_vm_new(t, t->cpu, p->mem_mib * MIB, &why);
+	g = guest_vm_new(t, &cfg, &why);
 	if (!g)
 		TEST_ERROR(t, "%s", why);
 	nb_snprintf(cmdline, sizeof(cmdline), "platform=%s seed=%u", report_platform(),
@@ -82,11 +86,11 @@ void payload_run(struct test_ctx *t, const struct payload *p)
 	}
 	if (err)
 		TEST_ERROR(t, "not loaded (error %d)", err);
-	v = g->m.v;
-	v->deadline = t->deadline;
-	vcpu_run(v);
+	/* The guest's time is over before the watchdog's. */
+	deadline = t->deadline ? t->deadline - MIN(t->deadline, us_to_tsc(GRACE_US)) : 0;
+	guest_vms_run(t, &g, 1, &deadline);
 	guest_console_end(g->m.vm.id);
-	judge(t, p, v);
+	judge(t, p, g->m.vm.end);
 }
 
 void payload_test(struct test_ctx *t)

@@ -73,8 +73,9 @@ static void timer_tick(struct trap_frame *f)
 	 * In a guest's run loop the loop itself sees the deadline; just behind
 	 * it the test is about to say what it saw.
 	 */
-	if (cpu->current || !t->late) {
-		t->late = true;
+	if (!t->late)
+		t->late = rdtsc() + us_to_tsc(GRACE_US / 3);
+	if (cpu->current || rdtsc() < t->late) {
 		lapic_timer_oneshot(GRACE_US / 3);
 		return;
 	}
@@ -93,6 +94,7 @@ static bool watchdog_nmi(struct trap_frame *f)
 	if (this_cpu()->current && !t->nmi_seen) {
 		t->nmi_seen = true;
 		this_cpu()->current->kicked = true;
+		this_cpu()->current->poke = 1;
 		if (this_cpu()->id == 0)
 			nmi_watchdog_arm(this_cpu()->apic_id, GRACE_US / 3);
 		return true;
@@ -156,6 +158,8 @@ void runner_resume(const struct runner_pause *p)
 /* After an abandonment no structure of the test can be trusted. */
 static void clean_up(struct test_ctx *t, bool abandoned)
 {
+	/* The test may have left while others still worked for it. */
+	test_jobs_abandon();
 	/* Some CPU may have been stopped in the middle of anything. */
 	if (abandoned || t->outcome >= OUTCOME_ERROR)
 		vm_stats_recover();

@@ -76,8 +76,9 @@ struct test_ctx {
 	u32 cpu;
 	u64 start_tsc, deadline;
 	u64 rng;
+	void *job;		/* argument of test_on_cpus */
 	bool timed_out;
-	bool late;		/* the timer has come once behind the deadline */
+	u64 late;		/* TSC until which a test that is over its deadline may say so */
 	bool nmi_seen;		/* the watchdog's NMI came once while a guest ran */
 	char reason[160];	/* first one of the worst severity */
 	struct context abort;	/* SKIP, REQUIRE and the watchdog leave here */
@@ -134,6 +135,15 @@ bool test_check_eq(struct test_ctx *t, u64 got, u64 want, const char *what, int 
  * outcomes into t; a CPU that hangs is stopped and reported by number.
  */
 void test_on_all_cpus(struct test_ctx *t, void (*fn)(struct test_ctx *t));
+
+/*
+ * The same on CPUs 0 to n - 1, with arg in t->job; a CPU may end without a
+ * check of its own.
+ */
+void test_on_cpus(struct test_ctx *t, u32 n, void (*fn)(struct test_ctx *t), void *arg);
+
+/* The test was abandoned: whatever its other CPUs do ends now. */
+void test_jobs_abandon(void);
 
 const char *outcome_name(unsigned int o);
 

@@ -101,9 +101,10 @@ bool vmx_guarded(struct vcpu *v)
 void vmx_windows(struct vcpu *v, u32 windows)
 {
 	struct vmx_vcpu *x = vmx_of(v);
-	u32 may = vmx_ctl_may_be_1(vmx_caps.ctl[VMX_CTL_PROC]);
+	u32 may = vmx_ctl_may_be_1(vmx_caps.ctl[VMX_CTL_PROC]), tpr;
 	u32 proc = x->proc & ~(VMX_CTL(PROC_INTR_WINDOW_EXITING) |
 			       VMX_CTL(PROC_NMI_WINDOW_EXITING));
+	u32 cr8 = VMX_CTL(PROC_CR8_LOAD_EXITING);
 	bool b;
 
 	if (windows & WINDOW_INTR)
@@ -111,10 +112,19 @@ void vmx_windows(struct vcpu *v, u32 windows)
 	/* SDM3 27.2.1.1: NMI windows need virtual NMIs. */
 	if (windows & WINDOW_NMI && vmx_ctls.word[VMX_CTL_PIN] & VMX_CTL(PIN_VIRTUAL_NMIS))
 		proc |= VMX_CTL(PROC_NMI_WINDOW_EXITING) & may;
-	if (proc == x->proc)
+	/* Without the TPR shadow it always exits. */
+	if (proc & VMX_CTL(PROC_USE_TPR_SHADOW))
+		proc = windows & WINDOW_CR8 ? proc | cr8 : proc & ~cr8;
+	/* SDM3 26.1.3, 30.1.2: an exit behind the MOV to CR8 that goes below it. */
+	tpr = proc & VMX_CTL(PROC_USE_TPR_SHADOW) && windows & WINDOW_TPR ?
+	      WINDOW_TPR_CLASS_OF(windows) : 0;
+	if (proc == x->proc && tpr == x->tpr_threshold)
 		return;
 	b = vmx_borrow(x);
 	vmwrite_fast(VMCS_PROC_CTLS, proc);
+	if (tpr != x->tpr_threshold)
+		vmwrite(VMCS_TPR_THRESHOLD, tpr);
 	x->proc = proc;
+	x->tpr_threshold = tpr;
 	vmx_return(x, b);
 }

@@ -243,11 +243,16 @@ static void write_timer(const struct vcpu *v)
 {
 	u64 now = rdtsc();
 
-	vmwrite_fast(VMCS_PREEMPTION_TIMER_VALUE, v->deadline <= now ? 0 :
-		     vmx_timer_value(&vmx_caps, v->deadline - now));
+	vmwrite_fast(VMCS_PREEMPTION_TIMER_VALUE, v->alarm <= now ? 0 :
+		     vmx_timer_value(&vmx_caps, v->alarm - now));
 }
 
-/* SDM3 26.5.1: the timer that takes a hung guest back at v->deadline. */
+static bool vmx_own_timer(void)
+{
+	return vmx_ctl_may_be_1(vmx_caps.ctl[VMX_CTL_PIN]) & VMX_CTL(PIN_PREEMPTION_TIMER);
+}
+
+/* SDM3 26.5.1: the timer that takes a guest back at v->alarm. */
 static __attribute__((noinline)) void arm_timer(struct vcpu *v, struct vmx_vcpu *x)
 {
 	u32 save = vmx_ctl_may_be_1(vmx_caps.ctl[VMX_CTL_EXIT]) &
@@ -256,19 +261,21 @@ static __attribute__((noinline)) void arm_timer(struct vcpu *v, struct vmx_vcpu 
 
 	/* Not saved at exits, it would start again at each entry. */
 	x->rearm_in = save ? REARM_INTERVAL : 1;
-	if (v->deadline && v->deadline == x->armed) {
+	if (v->alarm && x->timer_on) {
+		x->armed = v->alarm;
 		write_timer(v);
 		return;
 	}
-	x->armed = v->deadline;
-	x->rearm_in = v->deadline ? x->rearm_in : ~0u;
-	if (!(vmx_ctl_may_be_1(vmx_caps.ctl[VMX_CTL_PIN]) & VMX_CTL(PIN_PREEMPTION_TIMER))) {
+	x->armed = v->alarm;
+	x->rearm_in = v->alarm ? x->rearm_in : ~0u;
+	if (!vmx_own_timer()) {
 		x->rearm_in = ~0u;
 		return;
 	}
+	x->timer_on = v->alarm;
 	pin = (u32)vmread(VMCS_PIN_CTLS) & ~VMX_CTL(PIN_PREEMPTION_TIMER);
 	ctls = (u32)vmread(VMCS_EXIT_CTLS) & ~VMX_CTL(EXIT_SAVE_PREEMPTION_TIMER);
-	if (v->deadline) {
+	if (v->alarm) {
 		pin |= VMX_CTL(PIN_PREEMPTION_TIMER);
 		ctls |= save;
 		write_timer(v);
@@ -387,7 +394,7 @@ static __attribute__((noinline)) bool exit_full(struct vcpu *v, struct vmx_vcpu 
 	if (v->exit.reason != EXIT_PREEMPT_TIMER)
 		return !vmx_guarded(v);
 	x->armed = ~0ULL;
-	return !v->deadline || rdtsc() >= v->deadline;
+	return !v->alarm || rdtsc() >= v->alarm;
 }
 
 /* What vmx_exit_decode would do, for rows that have VMX_QUICK. */
@@ -416,7 +423,7 @@ static void vmx_enter(struct vcpu *v)
 	do {
 		if (unlikely(x->todo))
 			do_todo(v, x);
-		if (unlikely(v->deadline != x->armed || --x->rearm_in == 0))
+		if (unlikely(v->alarm != x->armed || --x->rearm_in == 0))
 			arm_timer(v, x);
 		sync_in(v, x);
 		res = (enum vmx_result)vmx_world_switch(v->gpr, &x->host_rsp, x->launched);
@@ -445,6 +452,7 @@ static const struct virt_ops vmx_ops = {
 	.load = vmx_load,
 	.put = vmx_put,
 	.enter = vmx_enter,
+	.own_timer = vmx_own_timer,
 	.mode = vmx_mode,
 	.skip = vmx_skip,
 	.get = vmx_get,

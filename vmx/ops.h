@@ -28,7 +28,9 @@ struct vmx_vcpu {
 	u32 todo;
 	u64 rsp, rflags;	/* what the VMCS holds */
 	u64 cr2;		/* guest's while the host runs */
-	u64 armed;		/* deadline that the preemption timer has */
+	u64 armed;		/* alarm that the preemption timer has */
+	u8 tpr_threshold;	/* what the VMCS has */
+	bool timer_on;		/* the control is set in the VMCS */
 	u32 rearm_in;		/* entries until it is compared with the TSC */
 	bool current;		/* its VMCS is the current one (loaded or borrowed) */
 	bool loaded;		/* its MSRs and DR6 are in a CPU */

@@ -27,7 +27,7 @@ int gmem_add(struct gmem *g, u64 gpa, u64 size, void *host, u64 pa, u32 flags)
 	u32 i;
 
 	if (!IS_ALIGNED(gpa | size, PAGE_SIZE) || !size || gpa >= GPA_LIMIT ||
-	    size > GPA_LIMIT - gpa || (flags & ~(GMEM_RO | GMEM_MMIO)))
+	    size > GPA_LIMIT - gpa || (flags & ~(GMEM_RO | GMEM_MMIO | GMEM_ALIAS)))
 		return -EINVAL;
 	if (!mmio && (!host || !IS_ALIGNED(pa, PAGE_SIZE)))
 		return -EINVAL;

@@ -13,6 +13,7 @@
 
 #define GMEM_RO		0x1u	/* guest (and gmem_write) may not write */
 #define GMEM_MMIO	0x2u	/* no memory: accesses go to devices */
+#define GMEM_ALIAS	0x4u	/* its bytes belong to another slot */
 
 struct gmem_slot {
 	u64 gpa;

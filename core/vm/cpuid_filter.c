@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "core/dev/vlapic.h"
 #include "core/lib/string.h"
 #include "core/vm/cpuid_policy.h"
 #include "core/x86/regs.h"
@@ -22,6 +23,7 @@
 #define EDX1_ACPI	BIT(22)
 #define EDX1_HTT	BIT(28)
 #define EDX1_TM		BIT(29)
+#define EBX7_TSC_ADJUST	BIT(1)
 #define EBX7_SGX	BIT(2)
 #define EBX7_HLE	BIT(4)
 #define EBX7_INVPCID	BIT(10)
@@ -80,27 +82,30 @@ static const struct cpuid_mask leaf_7 = {
 	       EDX7_CET_IBT | EDX7_SPEC), true,
 };
 static const struct cpuid_mask leaf_d = { ALL, ALL, ALL, ALL, true };
+static const struct cpuid_mask leaf_fix = { ALL, ALL, ALL, ALL, true };
+/* The host's topology is not the guest's. */
+static const struct cpuid_mask leaf_topology = { .fix = true };
 static const struct cpuid_mask leaf_81 = {
 	ALL, ALL,
 	(u32)~(ECX81_SVM | ECX81_OSVW | ECX81_IBS | ECX81_SKINIT | ECX81_WDT | ECX81_LWP |
 	       ECX81_TOPOEXT | ECX81_PERFCTR | ECX81_BPEXT | ECX81_MWAITX),
-	(u32)~EDX81_APIC, false,
+	(u32)~EDX81_APIC, true,
 };
 static const struct cpuid_mask leaf_87 = { 0, 0, 0, EDX87_INVARIANT_TSC, false };
-static const struct cpuid_mask leaf_88 = { ALL, EBX88_GIVEN, 0, 0, false };
+static const struct cpuid_mask leaf_88 = { ALL, EBX88_GIVEN, 0, 0, true };
 
 /* Everything else: nothing is given, except the hypervisor's leaves. */
 const struct cpuid_mask cpuid_hidden = { .fix = true };
 
 /* Leaves of power, performance and security features stay hidden. */
 const struct cpuid_mask *const cpuid_basic_mask[CPUID_BASIC_LEAVES] = {
-	[0x0] = &pass, [0x1] = &leaf_1, [0x2] = &pass, [0x3] = &pass, [0x4] = &pass,
+	[0x0] = &pass, [0x1] = &leaf_1, [0x2] = &pass, [0x3] = &pass, [0x4] = &leaf_fix,
 	[0x5] = &none, [0x6] = &none, [0x7] = &leaf_7, [0x8] = &none, [0x9] = &none,
-	[0xa] = &none, [0xb] = &none, [0xc] = &none, [0xd] = &leaf_d, [0xe] = &none,
+	[0xa] = &none, [0xb] = &leaf_topology, [0xc] = &none, [0xd] = &leaf_d, [0xe] = &none,
 	[0xf] = &none, [0x10] = &none, [0x11] = &none, [0x12] = &none, [0x13] = &none,
-	[0x14] = &none, [0x15] = &pass, [0x16] = &pass, [0x17] = &none, [0x18] = &pass,
+	[0x14] = &none, [0x15] = &leaf_fix, [0x16] = &pass, [0x17] = &none, [0x18] = &pass,
 	[0x19] = &none, [0x1a] = &none, [0x1b] = &none, [0x1c] = &none, [0x1d] = &pass,
-	[0x1e] = &pass, [0x1f] = &none,
+	[0x1e] = &pass, [0x1f] = &leaf_topology,
 };
 const struct cpuid_mask *const cpuid_ext_mask[CPUID_EXT_LEAVES] = {
 	[0x00] = &pass, [0x01] = &leaf_81, [0x02] = &pass, [0x03] = &pass, [0x04] = &pass,
@@ -112,21 +117,55 @@ const struct cpuid_mask *const cpuid_ext_mask[CPUID_EXT_LEAVES] = {
 	[0x1e] = &none, [0x1f] = &none, [0x20] = &none, [0x21] = &pass,
 };
 
-static void hypervisor_leaf(u32 leaf, struct cpuid_regs *r)
+static void hypervisor_leaf(u32 leaf, u32 subleaf, const struct cpuid_view *v,
+			    struct cpuid_regs *r)
 {
+	if (leaf == HYPERVISOR_FREQ_LEAF && v->apic) {
+		r->eax = v->tsc_khz;
+		r->ebx = VLAPIC_TIMER_HZ / 1000;
+	}
 	if (leaf != HYPERVISOR_LEAF)
 		return;
-	r->eax = HYPERVISOR_LEAF;
+	r->eax = v->apic ? HYPERVISOR_FREQ_LEAF : HYPERVISOR_LEAF;
 	memcpy(&r->ebx, HYPERVISOR_SIGNATURE, 4);
 	memcpy(&r->ecx, &HYPERVISOR_SIGNATURE[4], 4);
 	memcpy(&r->edx, &HYPERVISOR_SIGNATURE[8], 4);
 }
 
+/* Bits of an APIC id that tell the machine's CPUs apart. */
+static u32 id_bits(const struct cpuid_view *v)
+{
+	return v->cpus > 1 ? 32 - (u32)__builtin_clz(v->cpus - 1) : 0;
+}
+
+static void basic_features(u32 leaf, u32 subleaf, const struct cpuid_view *v,
+			   struct cpuid_regs *r)
+{
+	r->ecx |= ECX1_HYPERVISOR | (v->cr4 & CR4_OSXSAVE ? ECX1_OSXSAVE : 0);
+	/* SDM2 CPUID: how many ids the package has, a power of two. */
+	r->ebx = (r->ebx & 0xff00) | v->id << 24 | 1u << (16 + id_bits(v));
+	if (!v->apic)
+		return;
+	r->ecx |= ECX1_X2APIC | ECX1_TSC_DEADLINE;
+	r->edx |= (v->apic_on ? EDX1_APIC : 0) | (v->cpus > 1 ? EDX1_HTT : 0);
+}
+
+/* Each core has caches of its own, but for the third level. */
+static void cache_leaf(u32 leaf, u32 subleaf, const struct cpuid_view *v, struct cpuid_regs *r)
+{
+	u32 sharing = (r->eax >> 5 & 7) == 3 ? v->cpus - 1 : 0;
+
+	if (v->apic && r->eax & 0x1f)
+		r->eax = (r->eax & 0x3fff) | sharing << 14 | (BIT(id_bits(v)) - 1) << 26;
+}
+
 /* Subleaves of leaf 7: the mask of the table is that of subleaf 0. */
-static void extended_features(u32 subleaf, u64 cr4, struct cpuid_regs *r)
+static void extended_features(u32 leaf, u32 subleaf, const struct cpuid_view *v,
+			      struct cpuid_regs *r)
 {
 	if (subleaf == 0) {
-		r->ecx |= cr4 & CR4_PKE ? ECX7_OSPKE : 0;
+		r->ecx |= v->cr4 & CR4_PKE ? ECX7_OSPKE : 0;
+		r->ebx |= v->apic ? EBX7_TSC_ADJUST : 0;
 		/* SDM2 CPUID: EAX is the highest subleaf. */
 		r->eax = MIN(r->eax, 1u);
 		return;
@@ -134,8 +173,27 @@ static void extended_features(u32 subleaf, u64 cr4, struct cpuid_regs *r)
 	*r = (struct cpuid_regs){ .eax = subleaf == 1 ? r->eax & EAX71_GIVEN : 0 };
 }
 
+/* SDM2 CPUID 0Bh, APM3 Fn0000_000B: a level of threads, a level of cores. */
+static void topology_leaf(u32 leaf, u32 subleaf, const struct cpuid_view *v,
+			  struct cpuid_regs *r)
+{
+	if (!v->apic)
+		return;
+	r->ecx = subleaf & 0xff;
+	r->edx = v->id;
+	if (subleaf == 0) {
+		r->ebx = 1;
+		r->ecx |= 1 << 8;
+	} else if (subleaf == 1) {
+		r->eax = id_bits(v);
+		r->ebx = v->cpus;
+		r->ecx |= 2 << 8;
+	}
+}
+
 /* No supervisor states: no XSAVES, and nothing in IA32_XSS (SDM1 13.2). */
-static void xsave_features(u32 subleaf, struct cpuid_regs *r)
+static void xsave_features(u32 leaf, u32 subleaf, const struct cpuid_view *v,
+			   struct cpuid_regs *r)
 {
 	if (subleaf == 1) {
 		r->eax &= ~(u32)EAX_D1_XSAVES;
@@ -145,16 +203,46 @@ static void xsave_features(u32 subleaf, struct cpuid_regs *r)
 	}
 }
 
-void cpuid_fix(u32 leaf, u32 subleaf, u64 cr4, u32 id, struct cpuid_regs *r)
+/*
+ * The crystal is also the clock of the APIC timer (SDM3 11.5.4): ours counts
+ * nanoseconds.  The ratio makes the TSC's kHz of it.
+ */
+static void tsc_leaf(u32 leaf, u32 subleaf, const struct cpuid_view *v, struct cpuid_regs *r)
+{
+	if (v->apic && v->tsc_khz)
+		*r = (struct cpuid_regs){ .eax = VLAPIC_TIMER_HZ / 1000, .ebx = v->tsc_khz,
+					  .ecx = VLAPIC_TIMER_HZ };
+}
+
+static void amd_features(u32 leaf, u32 subleaf, const struct cpuid_view *v,
+			 struct cpuid_regs *r)
+{
+	r->edx |= v->apic && v->apic_on && r->edx ? EDX81_APIC : 0;
+}
+
+/* APM3 Fn8000_0008 ECX: cores less one, bits of the APIC id. */
+static void amd_sizes(u32 leaf, u32 subleaf, const struct cpuid_view *v, struct cpuid_regs *r)
+{
+	if (v->apic)
+		r->ecx = (v->cpus - 1) | id_bits(v) << 12;
+}
+
+static const struct {
+	u32 leaf;
+	void (*fix)(u32 leaf, u32 subleaf, const struct cpuid_view *v, struct cpuid_regs *r);
+} fixes[] = {
+	{ 0x1, basic_features }, { 0x4, cache_leaf }, { 0x7, extended_features },
+	{ 0xb, topology_leaf }, { 0xd, xsave_features }, { 0x15, tsc_leaf },
+	{ 0x1f, topology_leaf }, { 0x80000001, amd_features }, { 0x80000008, amd_sizes },
+};
+
+void cpuid_fix(u32 leaf, u32 subleaf, const struct cpuid_view *v, struct cpuid_regs *r)
 {
 	if ((leaf & 0xffffff00) == HYPERVISOR_LEAF) {
-		hypervisor_leaf(leaf, r);
-	} else if (leaf == 1) {
-		r->ecx |= ECX1_HYPERVISOR | (cr4 & CR4_OSXSAVE ? ECX1_OSXSAVE : 0);
-		r->ebx = (r->ebx & 0xff00) | id << 24 | 1 << 16;
-	} else if (leaf == 7) {
-		extended_features(subleaf, cr4, r);
-	} else if (leaf == 0xd) {
-		xsave_features(subleaf, r);
+		hypervisor_leaf(leaf, subleaf, v, r);
+		return;
 	}
+	for (size_t i = 0; i < ARRAY_SIZE(fixes); i++)
+		if (fixes[i].leaf == leaf)
+			fixes[i].fix(leaf, subleaf, v, r);
 }

@@ -10,6 +10,8 @@
 #include "core/x86/caps.h"
 
 #define HYPERVISOR_LEAF		0x40000000
+/* Frequencies, as VMware defined it: EAX TSC, EBX local APIC timer, in kHz. */
+#define HYPERVISOR_FREQ_LEAF	0x40000010
 #define HYPERVISOR_SIGNATURE	"nestbed\0\0\0\0\0"
 
 /* Bits of each register that a guest may see; fix: cpuid_fix has more to say. */
@@ -35,10 +37,21 @@ static inline const struct cpuid_mask *cpuid_mask_of(u32 leaf)
 	return &cpuid_hidden;
 }
 
+/* What of a vCPU its CPUID depends on. */
+struct cpuid_view {
+	u64 cr4;
+	u32 id;			/* vCPU number: its APIC id */
+	u32 cpus;		/* of its machine: one socket, a thread a core */
+	bool apic;		/* it has a local APIC of ours */
+	bool apic_on;		/* IA32_APIC_BASE.EN */
+	u32 tsc_khz;		/* of the guest's TSC */
+};
+
 /*
  * For a leaf whose mask says fix, after masking: what follows the guest's CR4
- * (OSXSAVE, OSPKE), its vCPU number id, and the hypervisor's own leaves.
+ * (OSXSAVE, OSPKE), its local APIC, its machine's topology, and the
+ * hypervisor's own leaves.
  */
-void cpuid_fix(u32 leaf, u32 subleaf, u64 cr4, u32 id, struct cpuid_regs *r);
+void cpuid_fix(u32 leaf, u32 subleaf, const struct cpuid_view *v, struct cpuid_regs *r);
 
 #endif

@@ -66,7 +66,7 @@ bool event_next(struct event_queue *q, const struct event_gate *gate,
 		q->exception.type = EVENT_NONE;
 	} else if (q->nmi && gate->nmi_ok) {
 		*out = event_nmi();
-		q->nmi = false;
+		q->nmi--;
 	} else if (q->intr && gate->intr_ok) {
 		*out = event_intr(q->intr_vector);
 		q->intr = false;

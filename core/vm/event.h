@@ -55,12 +55,18 @@ static inline struct event event_nmi(void)
 struct event_queue {
 	struct event reinject;
 	struct event exception;
-	bool nmi;
+	u8 nmi;			/* NMIs that wait: at most two, the second one latched */
 	bool intr;
 	u8 intr_vector;
 };
 
-enum event_window { WINDOW_INTR = 1, WINDOW_NMI = 2 };
+/*
+ * WINDOW_TPR: an interrupt of class bits 11:8 waits for a TPR below it; exit
+ * when the guest lowers its TPR (CR8).  WINDOW_CR8: exit at any write to CR8.
+ */
+enum event_window { WINDOW_INTR = 1, WINDOW_NMI = 2, WINDOW_TPR = 4, WINDOW_CR8 = 8 };
+#define WINDOW_TPR_CLASS(c)	((u32)(c) << 8)
+#define WINDOW_TPR_CLASS_OF(w)	((u8)((w) >> 8 & 15))
 
 /* What of the guest decides whether an event may be delivered now. */
 struct event_gate {

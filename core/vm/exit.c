@@ -19,7 +19,9 @@ const char *stop_reason_name(unsigned int stop)
 	static const char *const name[] = {
 		[STOP_NONE] = "none", [STOP_EXIT] = "exit", [STOP_DONE] = "done",
 		[STOP_SHUTDOWN] = "shutdown (triple fault)", [STOP_TIMEOUT] = "timeout",
-		[STOP_HLT] = "HLT with nothing to wake it",
+		[STOP_HLT] = "HLT with nothing to wake it", [STOP_POWEROFF] = "power off",
+		[STOP_RESET] = "reset", [STOP_BLOCKED] = "blocked", [STOP_YIELD] = "yield",
+		[STOP_PAUSE] = "pause",
 		[STOP_ENTRY_FAIL] = "entry failure", [STOP_UNHANDLED] = "unhandled exit",
 		[STOP_ERROR] = "error",
 	};

@@ -4,8 +4,13 @@
 
 #include "core/vm/cpuid_policy.h"
 #include "core/vm/insn.h"
+#include "core/vm/pc.h"
+#include "core/vm/sched.h"
+#include "core/vm/xcr0.h"
 #include "core/x86/insn.h"
+#include "core/x86/msr.h"
 #include "core/x86/regs.h"
+#include "core/x86/time.h"
 
 void (*vcpu_safe_point)(void);
 
@@ -40,6 +45,8 @@ enum verdict exit_icebp(struct vcpu *v)
 enum verdict exit_host_event(struct vcpu *v)
 {
 	__asm__ volatile("sti; nop; cli" ::: "memory");
+	if (v->vm->sched)
+		return sched_host_event(v) ? VERDICT_RESUME : VERDICT_STOP;
 	if (vcpu_safe_point)
 		vcpu_safe_point();
 	if (v->deadline && rdtsc() >= v->deadline) {
@@ -61,6 +68,18 @@ enum verdict exit_shutdown(struct vcpu *v)
 	return VERDICT_STOP;
 }
 
+static void fix_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, struct cpuid_regs *r)
+{
+	const struct cpuid_view view = {
+		.cr4 = virt->get(v, VREG_CR4), .id = v->id, .apic = v->apic,
+		.cpus = v->apic ? v->vm->pc->cfg.cpus : 1,
+		.apic_on = v->apic && v->apic->s.base & APIC_BASE_EN,
+		.tsc_khz = (u32)tsc_khz(),
+	};
+
+	cpuid_fix(leaf, subleaf, &view, r);
+}
+
 /* SDM2 CPUID: 0Dh follows XCR0, which is the guest's while it is loaded. */
 enum verdict exit_cpuid(struct vcpu *v)
 {
@@ -70,7 +89,7 @@ enum verdict exit_cpuid(struct vcpu *v)
 	struct cpuid_regs r = { c.eax & m->eax, c.ebx & m->ebx, c.ecx & m->ecx, c.edx & m->edx };
 
 	if (m->fix)
-		cpuid_fix(leaf, subleaf, virt->get(v, VREG_CR4), v->id, &r);
+		fix_cpuid(v, leaf, subleaf, &r);
 	v->gpr[VREG_RAX] = r.eax;
 	v->gpr[VREG_RBX] = r.ebx;
 	v->gpr[VREG_RCX] = r.ecx;
@@ -78,11 +97,19 @@ enum verdict exit_cpuid(struct vcpu *v)
 	return VERDICT_ADVANCE;
 }
 
-/* Nothing can wake a guest that has no interrupt source and no event queued. */
+/* With a local APIC something may come; without, only what is queued. */
 enum verdict exit_hlt(struct vcpu *v)
 {
 	if (vcpu_advance(v))
 		return vcpu_fail(v, STOP_UNHANDLED, "cannot decode HLT");
+	if (v->apic && v->events.exception.type == EVENT_NONE) {
+		v->mp_state = MP_HALTED;
+		v->poke = 1;
+		if (vcpu_wakes(v))
+			return VERDICT_RESUME;
+		v->stop = STOP_BLOCKED;
+		return VERDICT_STOP;
+	}
 	if ((v->events.nmi && !virt->get(v, VREG_NMI_BLOCKED)) ||
 	    (v->events.intr && (v->rflags & RFLAGS_IF)) ||
 	    v->events.exception.type != EVENT_NONE)
@@ -93,6 +120,15 @@ enum verdict exit_hlt(struct vcpu *v)
 
 enum verdict exit_skip(struct vcpu *v)
 {
+	return VERDICT_ADVANCE;
+}
+
+/* Intercepted where vCPUs share a CPU: what a spinning one waits for may be its neighbour. */
+enum verdict exit_pause(struct vcpu *v)
+{
+	if (v->apic && sched_yield(v))
+		return vcpu_advance(v) ? vcpu_fail(v, STOP_UNHANDLED, "cannot decode PAUSE") :
+					 VERDICT_STOP;
 	return VERDICT_ADVANCE;
 }
 
@@ -120,13 +156,13 @@ static void set_edx_eax(struct vcpu *v, u64 val)
 
 enum verdict exit_rdtsc(struct vcpu *v)
 {
-	set_edx_eax(v, rdtsc() + virt->get(v, VREG_TSC_OFFSET));
+	set_edx_eax(v, vcpu_tsc(v));
 	return VERDICT_ADVANCE;
 }
 
 enum verdict exit_rdtscp(struct vcpu *v)
 {
-	set_edx_eax(v, rdtsc() + virt->get(v, VREG_TSC_OFFSET));
+	set_edx_eax(v, vcpu_tsc(v));
 	v->gpr[VREG_RCX] = (u32)virt->get(v, VREG_TSC_AUX);
 	return VERDICT_ADVANCE;
 }
@@ -136,22 +172,6 @@ enum verdict exit_hypercall(struct vcpu *v)
 {
 	v->gpr[VREG_RAX] = (u64)-1000LL;
 	return VERDICT_ADVANCE;
-}
-
-/* SDM3 14.3, APM2 11.5.2: XCR0 combinations that are #GP. */
-static bool xcr0_valid(u64 val)
-{
-	u64 avx512 = BITS(7, 5), mpx = BITS(4, 3), amx = BITS(18, 17);
-
-	if (val & ~run_policy.xcr0_allowed || !(val & XCR0_X87))
-		return false;
-	if ((val & XCR0_AVX) && !(val & XCR0_SSE))
-		return false;
-	if ((val & avx512) && ((val & avx512) != avx512 || !(val & XCR0_AVX)))
-		return false;
-	if ((val & mpx) && (val & mpx) != mpx)
-		return false;
-	return !(val & amx) || (val & amx) == amx;
 }
 
 enum verdict exit_xsetbv(struct vcpu *v)
@@ -165,7 +185,7 @@ enum verdict exit_xsetbv(struct vcpu *v)
 	virt->get_seg(v, VSEG_SS, &ss);
 	if (ss.attr & SEG_DPL(3))
 		return vcpu_inject_gp(v);
-	if ((u32)v->gpr[VREG_RCX] != 0 || !xcr0_valid(val))
+	if ((u32)v->gpr[VREG_RCX] != 0 || !xcr0_valid(val, run_policy.xcr0_allowed))
 		return vcpu_inject_gp(v);
 	/* The guest's XCR0 is in the CPU while the vCPU is loaded. */
 	v->xcr0 = val;

@@ -5,6 +5,7 @@
  */
 #include "core/vm/run.h"
 
+#include "core/dev/vlapic.h"
 #include "core/mm/pt_walk.h"
 #include "core/x86/insn.h"
 #include "core/x86/regs.h"
@@ -91,6 +92,10 @@ static bool write_cr(struct vcpu *v, u8 num, u64 val)
 		if (val > 15)
 			return false;
 		virt->set(v, VREG_CR8, val);
+		if (v->apic) {
+			vlapic_set_cr8(v->apic, (u8)val);
+			v->poke = 1;
+		}
 		return true;
 	case 2:
 		virt->set(v, VREG_CR2, val);

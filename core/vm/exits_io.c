@@ -3,6 +3,7 @@
 #include "core/vm/run.h"
 
 #include "core/vm/insn.h"
+#include "core/vm/pc.h"
 #include "core/x86/regs.h"
 
 /* At most this many elements of a REP at once, so that interrupts get in. */
@@ -10,11 +11,7 @@
 
 static enum verdict io_done(struct vcpu *v, enum bus_result r, enum verdict otherwise)
 {
-	if (r != BUS_DONE)
-		return otherwise;
-	v->stop = STOP_DONE;
-	v->result = v->vm->bus.result;
-	return VERDICT_STOP;
+	return vcpu_bus_stops(v, r) ? VERDICT_STOP : otherwise;
 }
 
 static enum verdict plain_io(struct vcpu *v, const struct exit_io *io)
@@ -24,7 +21,7 @@ static enum verdict plain_io(struct vcpu *v, const struct exit_io *io)
 
 	if (!io->in && io->size < 4)
 		val &= (1u << io->size * 8) - 1;
-	r = bus_io(&v->vm->bus, io->port, io->size, io->in, &val);
+	r = vcpu_bus_io(v, io->port, io->size, io->in, &val);
 	if (io->in && io->size == 4)
 		v->gpr[VREG_RAX] = val;
 	else if (io->in)
@@ -81,12 +78,12 @@ static int string_element(struct vcpu *v, const struct exit_io *io, const struct
 		err = vcpu_probe_write(v, linear, io->size, fault);
 		if (err)
 			return err;
-		*r = bus_io(&v->vm->bus, io->port, io->size, true, &val);
+		*r = vcpu_bus_io(v, io->port, io->size, true, &val);
 		return vcpu_write(v, linear, &val, io->size, fault);
 	}
 	err = vcpu_read(v, linear, &val, io->size, fault);
 	if (!err)
-		*r = bus_io(&v->vm->bus, io->port, io->size, false, &val);
+		*r = vcpu_bus_io(v, io->port, io->size, false, &val);
 	return err;
 }
 
@@ -106,7 +103,7 @@ static enum verdict string_io(struct vcpu *v, const struct exit_io *io)
 		s.left--;
 		if (io->rep)
 			add_index(v, VREG_RCX, ~0ULL, s.mask);
-		if (r == BUS_DONE)
+		if (r != BUS_OK)
 			break;
 	}
 	if (!s.left)

@@ -4,12 +4,54 @@
 
 #include "core/mm/pt_walk.h"
 #include "core/vm/msr_policy.h"
+#include "core/vm/sched.h"
 #include "core/x86/insn.h"
 #include "core/x86/regs.h"
 
 static bool canonical(struct vcpu *v, u64 val)
 {
 	return pt_canonical(val, virt->get(v, VREG_CR4) & CR4_LA57 ? 57 : 48);
+}
+
+/* Of a row of several MSRs, the one that was asked for. */
+static u64 *stored(struct vcpu *v, const struct msr_row *row)
+{
+	return (u64 *)((u8 *)&v->msrs + row->arg) + (v->exit.msr.index - row->first);
+}
+
+u64 vcpu_tsc_at(struct vcpu *v, u64 host)
+{
+	return host + virt->get(v, VREG_TSC_OFFSET);
+}
+
+u64 vcpu_tsc(struct vcpu *v)
+{
+	return vcpu_tsc_at(v, rdtsc());
+}
+
+u64 vcpu_tsc_to_host(struct vcpu *v, u64 tsc)
+{
+	u64 now = rdtsc(), guest = vcpu_tsc_at(v, now);
+
+	/* Saturates, at both ends. */
+	if (tsc <= guest)
+		return now - MIN(now, guest - tsc);
+	return tsc - guest > ~0ULL - now ? ~0ULL : now + (tsc - guest);
+}
+
+void vcpu_set_tsc_at(struct vcpu *v, u64 tsc, u64 host)
+{
+	virt->set(v, VREG_TSC_OFFSET, tsc - host);
+}
+
+/* SDM3 18.17.3: a write to either of the two changes the other as much. */
+static void adjust_tsc(struct vcpu *v, u64 delta)
+{
+	virt->set(v, VREG_TSC_OFFSET, virt->get(v, VREG_TSC_OFFSET) + delta);
+	v->msrs.tsc_adjust += delta;
+	/* A deadline in guest TSC is at another time now. */
+	if (v->apic)
+		sched_rearm(v);
 }
 
 /* Returns false for #GP. */
@@ -29,7 +71,22 @@ static bool read_row(struct vcpu *v, const struct msr_row *row, u64 *val)
 		*val = virt->get(v, VREG_PAT);
 		return true;
 	case MSR_KIND_TSC:
-		*val = rdtsc() + virt->get(v, VREG_TSC_OFFSET);
+		*val = vcpu_tsc(v);
+		return true;
+	case MSR_KIND_TSC_ADJUST:
+		*val = v->msrs.tsc_adjust;
+		return true;
+	case MSR_KIND_APIC:
+		return vcpu_apic_rdmsr(v, v->exit.msr.index, val);
+	case MSR_KIND_APIC_BASE:
+		if (!vcpu_apic_rdmsr(v, v->exit.msr.index, val))
+			*val = row->arg;
+		return true;
+	case MSR_KIND_STORED:
+	case MSR_KIND_MTRR_FIXED:
+	case MSR_KIND_MTRR_VAR:
+	case MSR_KIND_MTRR_DEF:
+		*val = *stored(v, row);
 		return true;
 	case MSR_KIND_SEG_BASE:
 		virt->get_seg(v, (enum vseg)row->arg, &seg);
@@ -64,6 +121,21 @@ static bool write_seg_base(struct vcpu *v, enum vseg s, u64 val)
 	return true;
 }
 
+static bool write_stored(struct vcpu *v, const struct msr_row *row, u64 val)
+{
+	u32 index = v->exit.msr.index - row->first;
+
+	if (row->kind == MSR_KIND_MTRR_FIXED && !msr_mtrr_fixed_valid(val))
+		return false;
+	if (row->kind == MSR_KIND_MTRR_VAR &&
+	    !msr_mtrr_var_valid(val, !(index & 1), run_policy.maxphyaddr))
+		return false;
+	if (row->kind == MSR_KIND_MTRR_DEF && !msr_mtrr_def_valid(val))
+		return false;
+	*stored(v, row) = val;
+	return true;
+}
+
 static bool write_row(struct vcpu *v, const struct msr_row *row, u64 val)
 {
 	switch (row->kind) {
@@ -82,12 +154,22 @@ static bool write_row(struct vcpu *v, const struct msr_row *row, u64 val)
 		virt->set(v, VREG_PAT, val);
 		return true;
 	case MSR_KIND_TSC:
-		virt->set(v, VREG_TSC_OFFSET, val - rdtsc());
+		adjust_tsc(v, val - vcpu_tsc(v));
 		return true;
+	case MSR_KIND_TSC_ADJUST:
+		adjust_tsc(v, val - v->msrs.tsc_adjust);
+		return true;
+	case MSR_KIND_APIC:
+		return vcpu_apic_wrmsr(v, v->exit.msr.index, val);
 	case MSR_KIND_SEG_BASE:
 		return write_seg_base(v, (enum vseg)row->arg, val);
 	case MSR_KIND_APIC_BASE:
-		return val == row->arg;
+		return v->apic ? vcpu_apic_wrmsr(v, v->exit.msr.index, val) : val == row->arg;
+	case MSR_KIND_STORED:
+	case MSR_KIND_MTRR_FIXED:
+	case MSR_KIND_MTRR_VAR:
+	case MSR_KIND_MTRR_DEF:
+		return write_stored(v, row, val);
 	case MSR_KIND_CONST:
 		return true;
 	default:

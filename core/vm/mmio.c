@@ -4,6 +4,7 @@
 #include "core/lib/string.h"
 #include "core/mm/pt_walk.h"
 #include "core/vm/emul.h"
+#include "core/vm/pc.h"
 #include "core/vm/run.h"
 #include "core/x86/caps.h"
 #include "core/x86/insn.h"
@@ -27,19 +28,32 @@ static unsigned int piece(u64 gpa, unsigned int n)
 	return size;
 }
 
+/* Memory that the guest may write; ROM ignores it. */
+static bool writable(struct vcpu *v, u64 gpa)
+{
+	return !(gmem_slot(&v->vm->mem, gpa)->flags & GMEM_RO);
+}
+
 static void bus_piece(struct mmio_ctx *c, u64 gpa, void *buf, unsigned int size, bool write)
 {
-	void *mem = gmem_ptr(&c->v->vm->mem, gpa, size);
+	struct vcpu *v = c->v;
 	u64 val = 0;
+	void *mem;
 
-	if (mem) {
-		memcpy(write ? mem : buf, write ? buf : mem, size);
-		return;
-	}
 	if (write)
 		memcpy(&val, buf, size);
-	if (bus_mmio(&c->v->vm->bus, gpa, (u8)size, write, &val) == BUS_DONE)
-		c->done = true;
+	/* The APIC page lies over whatever else is there (SDM3 11.4.1). */
+	if (!v->apic || !vcpu_apic_mmio(v, gpa, (u8)size, write, &val)) {
+		mem = gmem_ptr(&v->vm->mem, gpa, size);
+		if (mem && write && writable(v, gpa))
+			memcpy(mem, buf, size);
+		else if (mem && !write)
+			memcpy(buf, mem, size);
+		if (mem)
+			return;
+		if (vcpu_bus_stops(v, vcpu_bus_mmio(v, gpa, (u8)size, write, &val)))
+			c->done = true;
+	}
 	if (!write)
 		memcpy(buf, &val, size);
 }
@@ -111,7 +125,7 @@ static int mmio_cmpxchg(void *ctx, u64 linear, const void *expected, const void 
 	if (err)
 		return err;
 	mem = n <= 8 && IS_ALIGNED(gpa, n) ? gmem_ptr(&c->v->vm->mem, gpa, n) : NULL;
-	if (!mem)
+	if (!mem || !writable(c->v, gpa))
 		return transfer(c, linear, (u8 *)desired, n, true);
 	memcpy(&old, expected, n);
 	memcpy(&new, desired, n);
@@ -251,12 +265,7 @@ static enum verdict finish(struct vcpu *v, const struct emul_state *s, int ret,
 		vcpu_retire(v, s->rip);
 		v->rflags = s->rflags;
 	}
-	if (c->done) {
-		v->stop = STOP_DONE;
-		v->result = v->vm->bus.result;
-		return VERDICT_STOP;
-	}
-	return VERDICT_RESUME;
+	return c->done ? VERDICT_STOP : VERDICT_RESUME;
 }
 
 enum verdict mmio_exit(struct vcpu *v)

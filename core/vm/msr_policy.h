@@ -17,7 +17,13 @@ enum msr_kind {
 	MSR_KIND_CONST,		/* reads arg, writes are dropped */
 	MSR_KIND_RO,		/* reads arg, writes are #GP */
 	MSR_KIND_SEG_BASE,	/* arg: enum vseg */
-	MSR_KIND_APIC_BASE,
+	MSR_KIND_APIC_BASE,	/* without a local APIC: reads arg, no change */
+	MSR_KIND_APIC,		/* of the local APIC; #GP without one */
+	MSR_KIND_TSC_ADJUST,
+	MSR_KIND_STORED,	/* arg: offset in struct vcpu_msrs, any value */
+	MSR_KIND_MTRR_FIXED,	/* arg: offset of the first of the row */
+	MSR_KIND_MTRR_VAR,
+	MSR_KIND_MTRR_DEF,
 };
 
 struct msr_row {
@@ -28,6 +34,11 @@ struct msr_row {
 
 /* The row of an MSR, or NULL: #GP.  Pure. */
 const struct msr_row *msr_policy_find(u32 msr);
+
+/* SDM3 12.11.2: defined types and bits only.  base_reg: PHYSBASE, else PHYSMASK. */
+bool msr_mtrr_fixed_valid(u64 val);
+bool msr_mtrr_var_valid(u64 val, bool base_reg, u8 maxphyaddr);
+bool msr_mtrr_def_valid(u64 val);
 
 /* SDM3 12.12.2, APM2 7.8.1: each byte a defined memory type. Pure. */
 bool msr_pat_valid(u64 pat);

@@ -4,6 +4,8 @@
 #include "core/lib/log.h"
 #include "core/lib/printf.h"
 #include "core/vm/insn.h"
+#include "core/vm/pc.h"
+#include "core/vm/sched.h"
 #include "core/x86/insn.h"
 #include "core/x86/percpu.h"
 #include "core/x86/regs.h"
@@ -54,7 +56,7 @@ static const struct exit_row exit_table[EXIT_REASON_COUNT] = {
 	[EXIT_MWAIT]		= { exit_ud,		INSN_OP_MWAIT, 0 },
 	[EXIT_MONITOR]		= { exit_ud,		INSN_OP_MONITOR, 0 },
 	[EXIT_MTF]		= { exit_unhandled,	0, 0 },
-	[EXIT_PAUSE]		= { exit_skip,		0, 0 },
+	[EXIT_PAUSE]		= { exit_pause,		0, 0 },
 	[EXIT_XSETBV]		= { exit_xsetbv,	INSN_OP_XSETBV, 0 },
 	[EXIT_RDRAND]		= { exit_unhandled,	0, 0 },
 	[EXIT_RDSEED]		= { exit_unhandled,	0, 0 },
@@ -118,10 +120,16 @@ static void deliver_events(struct vcpu *v)
 	u32 windows;
 
 	v->stat.req_event++;
+	if (v->apic)
+		vcpu_irq_offer(v);
 	if (event_next(&v->events, &gate, &e, &windows)) {
+		if (v->apic && e.type == EVENT_INTR)
+			vcpu_irq_take(v, &e);
 		v->stat.injected[e.type]++;
 		virt->inject(v, &e);
 	}
+	if (v->apic && !(windows & WINDOW_INTR))
+		windows |= vcpu_irq_tpr_window(v);
 	if (windows != v->windows) {
 		virt->windows(v, windows);
 		v->windows = windows;
@@ -179,17 +187,21 @@ enum exit_reason vcpu_step(struct vcpu *v)
 	vcpu_load(v);
 	this_cpu()->current = v;
 	v->code.linear = ~0ULL;
+	v->alarm = v->deadline;
 	enter_once(v, UNTIMED, 0);
 	this_cpu()->current = NULL;
 	irq_restore(flags);
 	return v->exit.reason;
 }
 
-static __always_inline void run_loop(struct vcpu *v, bool timed)
+static __always_inline void run_loop(struct vcpu *v, bool timed, bool counted)
 {
 	u64 stop_mask = v->vm->stop_mask;
-	u64 left = enter_once(v, timed ? FIRST : UNTIMED, 0);
+	u64 left;
 
+	if (unlikely(READ_ONCE(v->poke)) && !vcpu_look(v))
+		return;
+	left = enter_once(v, timed ? FIRST : UNTIMED, 0);
 	for (;;) {
 		enum verdict verdict;
 
@@ -209,11 +221,11 @@ static __always_inline void run_loop(struct vcpu *v, bool timed)
 			verdict = vcpu_fail(v, STOP_UNHANDLED, "cannot decode the instruction");
 		if (verdict == VERDICT_STOP)
 			return;
-		/* A guest that always exits may never be seen by the clock. */
-		if (unlikely(v->kicked)) {
-			v->stop = STOP_TIMEOUT;
+		if (counted && !--v->migrate_left)
+			sched_pause(v->vm);
+		/* Posted interrupts, timers; a guest that no clock ever sees. */
+		if (unlikely(READ_ONCE(v->poke)) && !vcpu_look(v))
 			return;
-		}
 		left = enter_once(v, timed ? AGAIN : UNTIMED, left);
 	}
 }
@@ -228,11 +240,15 @@ enum stop_reason vcpu_run(struct vcpu *v)
 	v->stop = STOP_NONE;
 	v->why[0] = 0;
 	v->kicked = false;
-	/* Two copies, so that the choice costs nothing at each exit. */
-	if (likely(vcpu_stats_timed))
-		run_loop(v, true);
+	v->poke = v->apic != NULL;
+	v->alarm = v->deadline;
+	/* Copies, so that the choice costs nothing at each exit. */
+	if (unlikely(v->vm->migrate))
+		run_loop(v, true, true);
+	else if (likely(vcpu_stats_timed))
+		run_loop(v, true, false);
 	else
-		run_loop(v, false);
+		run_loop(v, false, false);
 	this_cpu()->current = NULL;
 	irq_restore(flags);
 	return v->stop;

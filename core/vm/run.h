@@ -21,6 +21,20 @@ extern struct run_policy run_policy;
 /* Called in the run loop after an interrupt of the host was taken; may be NULL. */
 extern void (*vcpu_safe_point)(void);
 
+/* The guest's TSC now, and the host's TSC when the guest's is tsc. */
+u64 vcpu_tsc(struct vcpu *v);
+u64 vcpu_tsc_to_host(struct vcpu *v, u64 tsc);
+/* The same for a given TSC of the host, and setting it. */
+u64 vcpu_tsc_at(struct vcpu *v, u64 host);
+void vcpu_set_tsc_at(struct vcpu *v, u64 tsc, u64 host);
+
+/*
+ * MSRs of the local APIC: 0x800 to 0x8ff, IA32_TSC_DEADLINE, IA32_APIC_BASE.
+ * False: #GP, also without a local APIC.
+ */
+bool vcpu_apic_rdmsr(struct vcpu *v, u32 msr, u64 *val);
+bool vcpu_apic_wrmsr(struct vcpu *v, u32 msr, u64 val);
+
 /*
  * Length of the instruction at RIP, decoded.  op and op2: plain encodings that
  * are likely (INSN_OP_..., 0: none); anything else is decoded as well.
@@ -54,6 +68,7 @@ enum verdict exit_shutdown(struct vcpu *v);
 enum verdict exit_cpuid(struct vcpu *v);
 enum verdict exit_hlt(struct vcpu *v);
 enum verdict exit_skip(struct vcpu *v);
+enum verdict exit_pause(struct vcpu *v);
 enum verdict exit_ud(struct vcpu *v);
 enum verdict exit_gp(struct vcpu *v);
 enum verdict exit_invlpg(struct vcpu *v);

@@ -32,9 +32,21 @@ enum stop_reason {
 	STOP_SHUTDOWN,		/* triple fault */
 	STOP_TIMEOUT,		/* deadline passed: a timer exit took it back */
 	STOP_HLT,		/* HLT with nothing to wake it */
+	STOP_POWEROFF,		/* the guest switched itself off */
+	STOP_RESET,		/* the guest reset its machine */
+	STOP_BLOCKED,		/* halted or waiting for SIPI: the scheduler's */
+	STOP_YIELD,		/* its slice is over, or it spins: the scheduler's */
+	STOP_PAUSE,		/* its VM is to be saved or has ended: the scheduler's */
 	STOP_ENTRY_FAIL,
 	STOP_UNHANDLED,		/* no row or no emulation for the exit */
 	STOP_ERROR,		/* our own trouble: v->why */
+};
+
+/* What a vCPU of a virtual PC is doing (SDM3 9.4.2, APM2 15.27.8). */
+enum mp_state {
+	MP_RUNNABLE,
+	MP_HALTED,
+	MP_WAIT_SIPI,		/* after INIT */
 };
 
 #define EXIT_TRACE	32
@@ -59,6 +71,15 @@ struct code_page {
 	const u8 *host;
 };
 
+#define MTRR_VARIABLE	8
+#define MTRR_FIXED	11
+
+/* MSRs that only hold what the guest wrote: it reads them back. */
+struct vcpu_msrs {
+	u64 tsc_adjust, misc_enable, hwcr;
+	u64 mtrr_def, mtrr_fixed[MTRR_FIXED], mtrr_var[2 * MTRR_VARIABLE];
+};
+
 struct vcpu {
 	/* Offsets used by entry.S: core/x86/asm_offsets.c. */
 	u64 gpr[16];		/* ModRM order; gpr[4] is RSP */
@@ -74,18 +95,33 @@ struct vcpu {
 	struct vm_exit exit;
 	struct event_queue events;
 	u64 deadline;		/* host TSC; 0: none */
+	u64 alarm;		/* host TSC at which enter must come back; 0: none */
 	struct vcpu_stats stat;
 	u64 tsc_offset;
+	struct vcpu_msrs msrs;
 	u64 xcr0;		/* guest's; host value outside guest context */
 	u64 dr[4];
 	void *xsave;		/* XSAVE area, 64-byte aligned; valid when not loaded */
 	bool loaded;
 	bool kicked;		/* its time is up: vcpu_run stops after this exit */
+	u8 mp_state;		/* enum mp_state */
+	u8 poke;		/* vcpu_look before the next entry; set by any CPU */
+	bool flush;		/* its translations are void; set by any CPU, with poke */
+	bool parked;		/* not run while its VM is paused */
+	struct vlapic *apic;	/* NULL: a machine without interrupt sources */
+	u64 timer_after;	/* host TSC before which its periodic timer does not fire again */
+	u32 migrate_left;	/* exits until its VM is saved */
+	u32 cpu;		/* its home: the only CPU that runs it */
+	struct vcpu *sched_next;
 	struct code_page code;
 	u32 trace_pos;		/* bytes ever written to the ring */
 	struct exit_trace trace[EXIT_TRACE];	/* ring of the newest exits */
 	char why[128];		/* with STOP_ERROR, STOP_UNHANDLED */
 };
+
+struct pc;
+struct sched;
+struct vlapic;
 
 struct vm {
 	u32 id;
@@ -94,6 +130,14 @@ struct vm {
 	struct vcpu *vcpu[VM_MAX_VCPUS];
 	struct gmem mem;
 	struct bus bus;
+	struct pc *pc;		/* its devices; NULL: none but what a test adds */
+	struct sched *sched;	/* who runs it; NULL: the caller of vcpu_run */
+	struct vcpu *end;	/* that ended it, with its stop and why; NULL: it runs */
+	u64 end_tsc;		/* host TSC of that */
+	u32 migrate;		/* saved and restored after so many exits of a vCPU; 0: never */
+	u64 migrations;
+	u32 pause;		/* its vCPUs shall park */
+	u32 parked;		/* that have */
 	struct pt npt;
 	u64 stop_mask;		/* BIT(EXIT_...): vcpu_run returns these */
 	bool lazy;		/* RAM is mapped into npt at the first fault */
@@ -111,6 +155,17 @@ void vm_fini(struct vm *vm);
  */
 int __must_check vm_add_ram(struct vm *vm, u64 gpa, u64 size);
 int __must_check vcpu_create(struct vm *vm, struct vcpu **out);
+/*
+ * As vm_add_ram, but the guest cannot write it.  *host is where the caller
+ * fills it.  alias: a second guest address for the same bytes, or 0.
+ */
+int __must_check vm_add_rom(struct vm *vm, u64 gpa, u64 size, u64 alias, u8 **host);
+
+/*
+ * Destroys all of v that its guest could see and makes it new, in its place:
+ * an unloaded vCPU after reset.  Its id, home, deadline and counts stay.
+ */
+int __must_check vcpu_rebuild(struct vcpu *v);
 
 /* Makes v the one whose lazily switched state is in this CPU. */
 void vcpu_load(struct vcpu *v);

@@ -93,10 +93,14 @@ struct virt_ops {
 	 * Enters the guest once; fills v->exit.  Entry failures are exits.
 	 * Called and returns with host interrupts off; a host interrupt is an
 	 * exit (EXIT_INTR) and still pending behind it.  A host NMI has been
-	 * handled when EXIT_NMI comes back.  The guest is also left (EXIT_INTR
-	 * or EXIT_PREEMPT_TIMER) soon after v->deadline.
+	 * handled when EXIT_NMI comes back.
 	 */
 	void (*enter)(struct vcpu *v);
+	/*
+	 * Does enter leave the guest (EXIT_PREEMPT_TIMER) soon after v->alarm?
+	 * Otherwise the host's timer must interrupt it.
+	 */
+	bool (*own_timer)(void);
 	/* Width of the code segment: enum insn_mode (core/vm/insn.h). */
 	u8 (*mode)(struct vcpu *v);
 	/* An instruction was stepped over: the interrupt shadow ends. */

@@ -3,6 +3,7 @@
 
 #include "core/lib/string.h"
 #include "core/mm/host.h"
+#include "core/vm/pc.h"
 #include "core/x86/insn.h"
 #include "core/x86/percpu.h"
 #include "core/x86/regs.h"
@@ -63,7 +64,7 @@ void vm_fini(struct vm *vm)
 	vm->vcpu_count = 0;
 	pt_free(&vm->npt);
 	for (u32 i = 0; i < vm->mem.n; i++)
-		if (vm->mem.slot[i].mem_size)
+		if (vm->mem.slot[i].mem_size && !(vm->mem.slot[i].flags & GMEM_ALIAS))
 			host_free(vm->mem.slot[i].host, vm->mem.slot[i].size / PAGE_SIZE);
 	gmem_init(&vm->mem);
 }
@@ -86,6 +87,33 @@ int vm_add_ram(struct vm *vm, u64 gpa, u64 size)
 			     vm->npt_page_max ? vm->npt_page_max : SIZE_1G);
 	if (err)
 		page_free_contig(&host_pages, pa, pages);
+	return err;
+}
+
+int vm_add_rom(struct vm *vm, u64 gpa, u64 size, u64 alias, u8 **host)
+{
+	u64 pages = size / PAGE_SIZE;
+	u64 pa;
+	int err;
+
+	if (!size || !IS_ALIGNED(gpa | alias | size, PAGE_SIZE))
+		return -EINVAL;
+	pa = page_alloc_contig(&host_pages, pages, 0, PA_ZERO | PA_OWNER(vm->owner));
+	if (!pa)
+		return -ENOMEM;
+	*host = (u8 *)pa;
+	err = gmem_add(&vm->mem, gpa, size, (void *)pa, pa, GMEM_RO);
+	if (err) {
+		page_free_contig(&host_pages, pa, pages);
+		return err;
+	}
+	/* From here on the slot owns the pages. */
+	if (alias)
+		err = gmem_add(&vm->mem, alias, size, (void *)pa, pa, GMEM_RO | GMEM_ALIAS);
+	if (!err && !vm->lazy)
+		err = pt_map(&vm->npt, gpa, pa, size, PT_R | PT_X | PT_U, PAGE_SIZE);
+	if (!err && !vm->lazy && alias)
+		err = pt_map(&vm->npt, alias, pa, size, PT_R | PT_X | PT_U, PAGE_SIZE);
 	return err;
 }
 
@@ -112,10 +140,35 @@ int vcpu_create(struct vm *vm, struct vcpu **out)
 	/* FXSAVE area of a CPU after reset: FCW 37Fh as FNINIT, MXCSR 1F80h. */
 	*(u16 *)v->xsave = 0x37f;
 	*(u32 *)((u8 *)v->xsave + 24) = 0x1f80;
+	if (vm->pc)
+		pc_add_vcpu(vm->pc, v);
 	vm->vcpu[vm->vcpu_count++] = v;
 	vm_stats_add_vcpu(v);
 	*out = v;
 	return 0;
+}
+
+/* Freed memory of a vCPU must not be what makes the new one work. */
+#define POISON	0xa5
+
+int vcpu_rebuild(struct vcpu *v)
+{
+	int err;
+
+	virt->vcpu_fini(v);
+	memset(v->gpr, POISON, sizeof(v->gpr));
+	memset(v->dr, POISON, sizeof(v->dr));
+	memset(v->xsave, 0, XSAVE_PAGES * PAGE_SIZE);
+	v->rip = v->rflags = ~0ULL;
+	v->xcr0 = XCR0_X87;
+	v->windows = 0;
+	v->events = (struct event_queue){ 0 };
+	v->exit = (struct vm_exit){ 0 };
+	v->code.linear = ~0ULL;
+	err = virt->vcpu_init(v);
+	if (!err && v->vm->pc)
+		pc_add_vcpu(v->vm->pc, v);
+	return err;
 }
 
 static bool have_xsave(void)

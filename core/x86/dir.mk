@@ -10,6 +10,6 @@ obj-y += core/x86/smp.o
 obj-y += core/x86/power.o
 pure-y += core/x86/acpi.o core/x86/acpi_fadt.o core/x86/acpi_madt.o core/x86/acpi_serial.o
 pure-y += core/x86/pci.o
-obj-y += core/x86/pci_hw.o
+obj-y += core/x86/pci_hw.o core/x86/rtc_hw.o
 obj-y += core/x86/ioapic_hw.o
 obj-y += core/x86/nmi_watchdog.o

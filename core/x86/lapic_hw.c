@@ -7,6 +7,7 @@
 #include "core/x86/msr.h"
 #include "core/x86/time.h"
 #include "core/x86/trap.h"
+#include "core/x86/tsc_calc.h"
 
 enum {
 	APIC_ID = 0x20, APIC_VERSION = 0x30, APIC_TPR = 0x80, APIC_EOI = 0xb0,
@@ -245,23 +246,39 @@ u64 lapic_timer_khz(void)
 	return apic.timer_khz;
 }
 
-void lapic_timer_oneshot(u64 us)
+static void set_deadline(u64 tsc)
 {
-	u64 ticks;
+	reg_write(APIC_LVT_TIMER, LVT_TSC_DEADLINE | VEC_TIMER);
+	/* SDM3 11.5.4.1: the LVT write must be done before the MSR's. */
+	__asm__ volatile("mfence" ::: "memory");
+	wrmsr(MSR_IA32_TSC_DEADLINE, tsc);
+}
 
-	if (apic.tsc_deadline) {
-		reg_write(APIC_LVT_TIMER, LVT_TSC_DEADLINE | VEC_TIMER);
-		/* SDM3 11.5.4.1: the LVT write must be done before the MSR's. */
-		__asm__ volatile("mfence" ::: "memory");
-		wrmsr(MSR_IA32_TSC_DEADLINE, rdtsc() + us_to_tsc(us));
-		return;
-	}
-	ticks = MIN(us, 3600000000ULL) * apic.timer_khz / 1000;
+static void set_count(u64 ticks)
+{
 	reg_write(APIC_LVT_TIMER, VEC_TIMER);
 	reg_write(APIC_DCR, ticks >> 32 ? DCR_DIV128 : DCR_DIV1);
 	if (ticks >> 32)
 		ticks = MIN(ticks / 128, (u64)~0u);
 	reg_write(APIC_TMICT, (u32)MAX(ticks, 1ULL));
+}
+
+void lapic_timer_oneshot(u64 us)
+{
+	if (apic.tsc_deadline)
+		set_deadline(rdtsc() + us_to_tsc(us));
+	else
+		set_count(MIN(us, 3600000000ULL) * apic.timer_khz / 1000);
+}
+
+void lapic_timer_at(u64 tsc)
+{
+	u64 now = rdtsc();
+
+	if (apic.tsc_deadline)
+		set_deadline(MAX(tsc, 1ULL));	/* 0 disarms */
+	else
+		set_count(tsc <= now ? 1 : mul_div_u64(tsc - now, apic.timer_khz, tsc_khz()) + 1);
 }
 
 void lapic_timer_stop(void)

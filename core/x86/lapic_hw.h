@@ -53,6 +53,11 @@ int __must_check lapic_timer_calibrate(bool tsc_deadline);
 
 /* VEC_TIMER on this CPU in us (at most some seconds ahead; else it comes early). */
 void lapic_timer_oneshot(u64 us);
+/*
+ * VEC_TIMER on this CPU when its TSC has reached tsc, at once if it has; too
+ * far ahead for the timer: early.  Replaces what was set before.
+ */
+void lapic_timer_at(u64 tsc);
 void lapic_timer_stop(void);
 u64 lapic_timer_khz(void);	/* of the undivided input; 0 not calibrated */
 

@@ -14,6 +14,7 @@ struct trap_frame {
 };
 HW_FIELD(struct trap_frame, vector, 15 * 8);
 
+#define VEC_KICK	0xef	/* only leaves a guest or HLT */
 #define VEC_IPI_CALL	0xf0
 #define VEC_TIMER	0xf1
 #define VEC_SPURIOUS	0xff

@@ -46,7 +46,7 @@ int main(struct rt_info *info)
 	check_at(info->mem);
 	check_at(0xa0000);
 	check_at(0xfeb00000);
-	check_at(0xfffffff8);
+	check_at(0xfe000000);
 	rt_check(true, "addresses without memory", " ");
 	memcpy(buf, (void *)info->mem, sizeof(buf));
 	rt_check(buf[0] == 0xff && buf[63] == 0xff, "REP MOVSB from there", "%x %x", buf[0],

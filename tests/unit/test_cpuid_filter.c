@@ -5,15 +5,24 @@
 #include "core/x86/regs.h"
 
 /* What a guest sees when the CPU answers cpu. */
-static struct cpuid_regs guest(u32 leaf, u32 subleaf, u64 cr4, u32 id, struct cpuid_regs cpu)
+static struct cpuid_regs guest_view(u32 leaf, u32 subleaf, const struct cpuid_view *v,
+				    struct cpuid_regs cpu)
 {
 	const struct cpuid_mask *m = cpuid_mask_of(leaf);
 	struct cpuid_regs r = { cpu.eax & m->eax, cpu.ebx & m->ebx, cpu.ecx & m->ecx,
 				cpu.edx & m->edx };
 
 	if (m->fix)
-		cpuid_fix(leaf, subleaf, cr4, id, &r);
+		cpuid_fix(leaf, subleaf, v, &r);
 	return r;
+}
+
+/* Without a local APIC. */
+static struct cpuid_regs guest(u32 leaf, u32 subleaf, u64 cr4, u32 id, struct cpuid_regs cpu)
+{
+	const struct cpuid_view v = { .cr4 = cr4, .id = id, .cpus = 1, .tsc_khz = 1234567 };
+
+	return guest_view(leaf, subleaf, &v, cpu);
 }
 
 static const struct cpuid_regs ones = { ~0u, ~0u, ~0u, ~0u };
@@ -169,6 +178,61 @@ static void test_hypervisor_leaves(void **state)
 		assert_regs(guest(leaf, 0, ~0ULL, 7, ones), 0, 0, 0, 0);
 }
 
+/* CPU 3 of 6 with a local APIC, its TSC at 2.1 GHz. */
+static const struct cpuid_view six = { .id = 3, .cpus = 6, .apic = true, .apic_on = true,
+				       .tsc_khz = 2100000 };
+
+static void test_apic_features(void **state)
+{
+	struct cpuid_view off = six;
+	struct cpuid_regs r = guest_view(1, 0, &six, zeros);
+
+	off.apic_on = false;
+	/* Eight ids in the package for six CPUs: a power of two. */
+	assert_regs(r, 0, 3u << 24 | 8 << 16, 1u << 31 | 1 << 24 | 1 << 21, 1 << 28 | 1 << 9);
+	/* SDM3 11.4.3: the bit follows IA32_APIC_BASE. */
+	assert_int_equal(guest_view(1, 0, &off, zeros).edx, 1 << 28);
+	assert_int_equal(guest_view(0x80000001, 0, &six, ones).edx >> 9 & 1, 1);
+	assert_int_equal(guest_view(0x80000001, 0, &off, ones).edx >> 9 & 1, 0);
+	/* A CPU without the leaf does not get it. */
+	assert_regs(guest_view(0x80000001, 0, &six, zeros), 0, 0, 0, 0);
+	/* TSC_ADJUST is ours. */
+	assert_int_equal(guest_view(7, 0, &six, zeros).ebx, 1 << 1);
+}
+
+static void test_topology(void **state)
+{
+	static const struct { u32 cpus, bits; } want[] = {
+		{ 1, 0 }, { 2, 1 }, { 3, 2 }, { 4, 2 }, { 5, 3 }, { 8, 3 }, { 9, 4 }, { 32, 5 },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(want); i++) {
+		const struct cpuid_view v = { .cpus = want[i].cpus, .apic = true };
+
+		assert_regs(guest_view(0xb, 1, &v, ones), want[i].bits, want[i].cpus,
+			    2 << 8 | 1, 0);
+		assert_int_equal(guest_view(0x80000008, 0, &v, zeros).ecx,
+				 want[i].bits << 12 | (want[i].cpus - 1));
+		assert_int_equal(guest_view(1, 0, &v, zeros).ebx, 1u << (16 + want[i].bits));
+	}
+	assert_regs(guest_view(0xb, 0, &six, ones), 0, 1, 1 << 8, 3);
+	assert_regs(guest_view(0x1f, 2, &six, ones), 0, 0, 2, 3);
+	/* Caches: a third level of all six, a first level of one; eight ids of cores. */
+	assert_int_equal(guest_view(4, 3, &six, (struct cpuid_regs){ .eax = 0xfc000163 }).eax,
+			 7u << 26 | 5 << 14 | 0x163);
+	assert_int_equal(guest_view(4, 0, &six, (struct cpuid_regs){ .eax = 0xfc004121 }).eax,
+			 7u << 26 | 0x121);
+	assert_int_equal(guest_view(4, 4, &six, zeros).eax, 0);
+}
+
+static void test_frequencies(void **state)
+{
+	/* TSC = crystal * EBX / EAX, and the crystal is the APIC timer's clock. */
+	assert_regs(guest_view(0x15, 0, &six, zeros), 1000000, 2100000, 1000000000, 0);
+	assert_int_equal(guest_view(HYPERVISOR_LEAF, 0, &six, zeros).eax, HYPERVISOR_FREQ_LEAF);
+	assert_regs(guest_view(HYPERVISOR_FREQ_LEAF, 0, &six, ones), 2100000, 1000000, 0, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +244,9 @@ int main(void)
 		cmocka_unit_test(test_apic_id),
 		cmocka_unit_test(test_subleaves),
 		cmocka_unit_test(test_hypervisor_leaves),
+		cmocka_unit_test(test_apic_features),
+		cmocka_unit_test(test_topology),
+		cmocka_unit_test(test_frequencies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -442,6 +442,13 @@ static void compare(struct ctx *x, int err)
 	/* Bits 63:32 and R8-R15 are undefined after a switch back from 32 bits. */
 	for (unsigned int k = 0; k < 16 && x->mode != INSN_MODE_64; k++)
 		x->n.gpr[k] = k < 8 ? (u32)x->n.gpr[k] : x->s.gpr[k];
+	/*
+	 * APM2 8.2.9, SDM3 6.9: of two operands, one misaligned and one beyond its
+	 * segment, which comes first is the processor's choice.
+	 */
+	if (x->n.trap == VEC_AC && (want == VEC_GP || want == VEC_SS) &&
+	    x->s.rflags & RFLAGS_AC)
+		want = VEC_AC;
 	if (x->n.trap != want)
 		dump(x, "exception");
 	if (memcmp(x->s.gpr, x->n.gpr, sizeof(x->s.gpr)))

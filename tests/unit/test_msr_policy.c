@@ -32,7 +32,16 @@ static void test_rows(void **state)
 		{ MSR_TSC_AUX, MSR_KIND_VREG, VREG_TSC_AUX },
 		/* SDM3 11.4.4: the local APIC's page, enabled, boot processor. */
 		{ MSR_IA32_APIC_BASE, MSR_KIND_APIC_BASE, 0xfee00900 },
-		{ MSR_IA32_MTRRCAP, MSR_KIND_RO, 0 },
+		/* SDM3 12.11.1: eight variable ranges, fixed ones, write-combining. */
+		{ MSR_IA32_MTRRCAP, MSR_KIND_RO, 0x508 },
+		{ MSR_IA32_TSC_ADJUST, MSR_KIND_TSC_ADJUST, 0 },
+		{ MSR_IA32_TSC_DEADLINE, MSR_KIND_APIC, 0 },
+		{ MSR_IA32_X2APIC_FIRST, MSR_KIND_APIC, 0 },
+		{ MSR_IA32_X2APIC_LAST, MSR_KIND_APIC, 0 },
+		{ 0x20f, MSR_KIND_MTRR_VAR, offsetof(struct vcpu_msrs, mtrr_var) },
+		{ 0x250, MSR_KIND_MTRR_FIXED, offsetof(struct vcpu_msrs, mtrr_fixed[0]) },
+		{ 0x259, MSR_KIND_MTRR_FIXED, offsetof(struct vcpu_msrs, mtrr_fixed[1]) },
+		{ 0x26f, MSR_KIND_MTRR_FIXED, offsetof(struct vcpu_msrs, mtrr_fixed[3]) },
 	};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(want); i++)
@@ -61,15 +70,16 @@ static void test_all_numbers(void **state)
 			assert_in_range(base[b] + i, r->first, r->last);
 		}
 	}
-	/* Each row is one MSR. */
-	assert_int_equal(found, 23);
+	/* 27 of their own, 28 MTRRs, 256 of the x2APIC. */
+	assert_int_equal(found, 27 + 28 + 256);
 }
 
 static void test_refused(void **state)
 {
 	static const u32 msr[] = {
 		MSR_IA32_FEATURE_CONTROL, MSR_IA32_SPEC_CTRL, MSR_IA32_ARCH_CAPABILITIES,
-		MSR_IA32_VMX_BASIC, MSR_IA32_VMX_VMFUNC, MSR_IA32_X2APIC_FIRST, MSR_IA32_XSS,
+		MSR_IA32_VMX_BASIC, MSR_IA32_VMX_VMFUNC, MSR_IA32_XSS, 0x210, 0x251, 0x25a, 0x270,
+		MSR_IA32_X2APIC_FIRST - 1, MSR_IA32_X2APIC_LAST + 1,
 		MSR_TSC_RATIO, MSR_VM_CR, MSR_VM_HSAVE_PA, MSR_SVM_KEY, MSR_SMM_CTL,
 		MSR_IA32_TSC - 1, MSR_IA32_TSC + 1, MSR_EFER - 1, MSR_SFMASK + 1, MSR_SYSCFG - 1,
 		MSR_SYSCFG + 1, MSR_HWCR + 1, ~0u,
@@ -93,6 +103,27 @@ static void test_pat(void **state)
 			assert_int_equal(msr_pat_valid(pat), ok);
 		}
 	}
+}
+
+/* SDM3 12.11.2: types 2, 3 and from 7 on are reserved; so are bits without a name. */
+static void test_mtrr(void **state)
+{
+	for (u64 type = 0; type < 256; type++) {
+		bool ok = type < 7 && type != 2 && type != 3;
+
+		assert_int_equal(msr_mtrr_fixed_valid(0x0606060606060600ULL | type), ok);
+		assert_int_equal(msr_mtrr_fixed_valid(type << 56), ok);
+		assert_int_equal(msr_mtrr_var_valid(0xfee00000 | type, true, 40), ok);
+		assert_int_equal(msr_mtrr_def_valid(0xc00 | type), ok);
+	}
+	assert_false(msr_mtrr_var_valid(0x100, true, 40));
+	assert_false(msr_mtrr_var_valid(1ULL << 40, true, 40));
+	assert_true(msr_mtrr_var_valid(1ULL << 39, true, 40));
+	assert_true(msr_mtrr_var_valid(0xfffffff800ULL, false, 40));
+	assert_false(msr_mtrr_var_valid(0xfffffffc00ULL, false, 40));
+	assert_false(msr_mtrr_var_valid(0xff, false, 40));
+	assert_false(msr_mtrr_def_valid(0x1006));
+	assert_false(msr_mtrr_def_valid(0x206));
 }
 
 static void test_efer(void **state)
@@ -119,6 +150,7 @@ int main(void)
 		cmocka_unit_test(test_all_numbers),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_pat),
+		cmocka_unit_test(test_mtrr),
 		cmocka_unit_test(test_efer),
 	};
 

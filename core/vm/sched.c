@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: MIT
+#include "core/vm/sched.h"
+
+#include "core/lib/string.h"
+#include "core/vm/pc.h"
+#include "core/vm/run.h"
+#include "core/vm/state.h"
+#include "core/x86/insn.h"
+#include "core/x86/lapic_hw.h"
+#include "core/x86/regs.h"
+#include "core/x86/time.h"
+#include "core/x86/trap.h"
+
+#define NEVER		(~0ULL)
+/* A turn of a vCPU where several share a CPU. */
+#define SLICE_US	1000
+/* What is left of a turn when somebody else of the CPU got an interrupt. */
+#define SOON_US		20
+/* Between two looks at the console's input, on the boot CPU. */
+#define POLL_US		5000
+
+void sched_init(struct sched *s, u32 cpus)
+{
+	memset(s, 0, sizeof(*s));
+	s->cpus = cpus;
+	for (u32 i = 0; i < cpus; i++)
+		s->cpu[i] = (struct sched_cpu){ .s = s, .dirty = 1, .event_at = NEVER,
+						.slice_end = NEVER, .poll_at = 1 };
+}
+
+void sched_add(struct sched *s, struct vm *vm)
+{
+	vm->sched = s;
+	vm->end = NULL;
+	s->live++;
+	for (u32 i = 0; i < vm->vcpu_count; i++) {
+		struct vcpu *v = vm->vcpu[i];
+		struct sched_cpu *c = &s->cpu[s->next_cpu];
+
+		v->cpu = s->next_cpu;
+		v->migrate_left = vm->migrate;
+		v->poke = 1;
+		v->sched_next = c->list;
+		c->list = v;
+		c->n++;
+		s->next_cpu = (s->next_cpu + 1) % s->cpus;
+	}
+}
+
+static struct sched_cpu *home(const struct vcpu *v)
+{
+	return v->vm->sched ? &v->vm->sched->cpu[v->cpu] : NULL;
+}
+
+static void kick_cpu(u32 cpu)
+{
+	if (cpu != this_cpu()->id &&
+	    lapic_send_ipi(percpu_table[cpu]->apic_id, LAPIC_FIXED, VEC_KICK))
+		return;		/* its own timer comes some time */
+}
+
+void sched_rearm(struct vcpu *v)
+{
+	struct sched_cpu *c = home(v);
+
+	if (!c)
+		return;
+	WRITE_ONCE(c->dirty, 1);
+	vcpu_poke(v);
+	/* Whoever runs there has the timer; on another CPU the kick was an exit. */
+	if (v->cpu == this_cpu()->id && this_cpu()->current)
+		this_cpu()->current->poke = 1;
+}
+
+void sched_soon(struct vcpu *v)
+{
+	struct vcpu *current = this_cpu()->current;
+	struct sched_cpu *c = home(v);
+
+	if (!c || !current || current == v)
+		return;
+	c->slice_end = MIN(c->slice_end, rdtsc() + us_to_tsc(SOON_US));
+	current->poke = 1;
+}
+
+void vm_end(struct vm *vm, struct vcpu *v)
+{
+	struct vcpu *none = NULL;
+
+	if (!__atomic_compare_exchange_n(&vm->end, &none, v, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST))
+		return;
+	vm->end_tsc = rdtsc();
+	for (u32 i = 0; i < vm->vcpu_count; i++)
+		vcpu_poke(vm->vcpu[i]);
+	if (__atomic_sub_fetch(&vm->sched->live, 1, __ATOMIC_SEQ_CST))
+		return;
+	for (u32 i = 0; i < vm->sched->cpus; i++)
+		kick_cpu(i);
+}
+
+void sched_pause(struct vm *vm)
+{
+	WRITE_ONCE(vm->pause, 1);
+	for (u32 i = 0; i < vm->vcpu_count; i++)
+		vcpu_poke(vm->vcpu[i]);
+}
+
+/* Its vCPUs are parked: only the calling CPU touches it. */
+static void migrate(struct vm *vm)
+{
+	struct vcpu *v = vm->vcpu[0];
+	int err = vm_migrate(vm, v->why, sizeof(v->why));
+
+	vm->migrations++;
+	for (u32 i = 0; i < vm->vcpu_count; i++) {
+		vm->vcpu[i]->migrate_left = vm->migrate;
+		vm->vcpu[i]->parked = false;
+	}
+	vm->parked = 0;
+	if (err) {
+		v->stop = STOP_ERROR;
+		vm_end(vm, v);
+	}
+	__atomic_store_n(&vm->pause, 0, __ATOMIC_RELEASE);
+	for (u32 i = 0; i < vm->vcpu_count; i++)
+		sched_rearm(vm->vcpu[i]);
+}
+
+/* Lets go of vCPUs whose VM is paused; the last CPU to do so migrates it. */
+static void park(struct sched_cpu *c)
+{
+	for (struct vcpu *v = c->list; v; v = v->sched_next) {
+		u64 flags;
+
+		if (!READ_ONCE(v->vm->pause) || v->parked || READ_ONCE(v->vm->end))
+			continue;
+		flags = irq_save();
+		if (v->loaded)
+			vcpu_put(v);
+		irq_restore(flags);
+		v->parked = true;
+		if (__atomic_add_fetch(&v->vm->parked, 1, __ATOMIC_SEQ_CST) == v->vm->vcpu_count)
+			migrate(v->vm);
+	}
+}
+
+/* The vCPU whose CPU has the timers of the devices. */
+static bool has_devices(const struct vcpu *v)
+{
+	return v->id == 0;
+}
+
+static bool ended(const struct vcpu *v)
+{
+	return READ_ONCE(v->vm->end);
+}
+
+static u64 events_next(const struct sched_cpu *c)
+{
+	u64 next = NEVER;
+
+	for (struct vcpu *v = c->list; v; v = v->sched_next) {
+		if (ended(v))
+			continue;
+		next = MIN(next, pc_apic_next(v));
+		if (has_devices(v))
+			next = MIN(next, pc_next(v->vm->pc));
+		if (v->deadline)
+			next = MIN(next, v->deadline);
+	}
+	return next;
+}
+
+static void refresh(struct sched_cpu *c)
+{
+	if (!READ_ONCE(c->dirty))
+		return;
+	WRITE_ONCE(c->dirty, 0);
+	barrier();
+	c->event_at = events_next(c);
+}
+
+static bool polls(const struct sched_cpu *c)
+{
+	return vcpu_safe_point && c == &c->s->cpu[0];
+}
+
+/* Everything of this CPU's vCPUs that is due. */
+static void fire(struct sched_cpu *c)
+{
+	for (struct vcpu *v = c->list; v; v = v->sched_next) {
+		if (ended(v))
+			continue;
+		if (has_devices(v))
+			pc_tick(v->vm->pc);
+		if (rdtsc() >= pc_apic_next(v))
+			pc_apic_tick(v);
+		if (v->deadline && rdtsc() >= v->deadline) {
+			v->stop = STOP_TIMEOUT;
+			vm_end(v->vm, v);
+		}
+	}
+	c->dirty = 1;
+}
+
+static void poll(struct sched_cpu *c)
+{
+	if (!polls(c) || rdtsc() < c->poll_at)
+		return;
+	vcpu_safe_point();
+	/* It may have brought input for a guest. */
+	for (struct vcpu *v = c->list; v; v = v->sched_next)
+		if (has_devices(v) && !ended(v))
+			pc_tick(v->vm->pc);
+	c->poll_at = rdtsc() + us_to_tsc(POLL_US);
+}
+
+static u64 alarm_of(struct sched_cpu *c)
+{
+	u64 at;
+
+	refresh(c);
+	at = MIN(c->event_at, c->slice_end);
+	return polls(c) ? MIN(at, c->poll_at) : at;
+}
+
+void sched_arm(struct vcpu *v)
+{
+	struct sched_cpu *c = home(v);
+
+	if (!c) {
+		v->alarm = v->deadline;
+		return;
+	}
+	v->alarm = alarm_of(c);
+	if (v->alarm == NEVER)
+		v->alarm = 0;
+	if (!v->alarm || v->alarm == c->armed || virt->own_timer())
+		return;
+	c->armed = v->alarm;
+	lapic_timer_at(v->alarm);
+}
+
+/* Can v run now?  Wakes it if so. */
+static bool runnable(struct vcpu *v)
+{
+	if (ended(v) || READ_ONCE(v->vm->pause))
+		return false;
+	return v->mp_state == MP_RUNNABLE || vcpu_wakes(v);
+}
+
+static struct vcpu *pick(struct sched_cpu *c)
+{
+	struct vcpu *first = c->last && c->last->sched_next ? c->last->sched_next : c->list;
+	struct vcpu *v = first;
+
+	if (!v)
+		return NULL;
+	do {
+		if (runnable(v))
+			return v;
+		v = v->sched_next ? v->sched_next : c->list;
+	} while (v != first);
+	return NULL;
+}
+
+static bool other_runnable(struct sched_cpu *c, const struct vcpu *me)
+{
+	for (struct vcpu *v = c->list; v; v = v->sched_next)
+		if (v != me && runnable(v))
+			return true;
+	return false;
+}
+
+bool sched_host_event(struct vcpu *v)
+{
+	struct sched_cpu *c = home(v);
+	u64 now = rdtsc();
+
+	v->poke = 1;
+	c->armed = 0;
+	refresh(c);
+	if (now >= c->event_at)
+		fire(c);
+	poll(c);
+	if (ended(v)) {
+		if (v->vm->end != v)
+			v->stop = STOP_PAUSE;
+		return false;
+	}
+	if (now < c->slice_end)
+		return true;
+	if (other_runnable(c, v)) {
+		v->stop = STOP_YIELD;
+		return false;
+	}
+	c->slice_end = now + us_to_tsc(SLICE_US);
+	return true;
+}
+
+bool sched_yield(struct vcpu *v)
+{
+	struct sched_cpu *c = home(v);
+
+	if (!c || c->n < 2 || !other_runnable(c, v))
+		return false;
+	v->stop = STOP_YIELD;
+	return true;
+}
+
+/* Nothing can ever wake it: each of its vCPUs waits for what nobody can send. */
+static bool is_dead(struct vm *vm)
+{
+	for (u32 i = 0; i < vm->vcpu_count; i++) {
+		const struct vcpu *v = vm->vcpu[i];
+
+		if (READ_ONCE(v->poke) || v->mp_state == MP_RUNNABLE ||
+		    (v->mp_state == MP_HALTED && v->rflags & RFLAGS_IF))
+			return false;
+	}
+	return !pc_sends_signals(vm->pc);
+}
+
+static void run_slice(struct sched_cpu *c, struct vcpu *v)
+{
+	c->last = v;
+	c->armed = 0;
+	c->slice_end = c->n > 1 ? rdtsc() + us_to_tsc(SLICE_US) : NEVER;
+	c->dirty = 1;
+	switch (vcpu_run(v)) {
+	case STOP_YIELD:
+		v->stat.yields++;
+		return;
+	case STOP_PAUSE:
+	case STOP_BLOCKED:
+		return;
+	default:
+		vm_end(v->vm, v);
+	}
+}
+
+static void end_dead(struct sched_cpu *c)
+{
+	for (struct vcpu *v = c->list; v; v = v->sched_next) {
+		if (ended(v) || !is_dead(v->vm))
+			continue;
+		v->stop = STOP_HLT;
+		vm_end(v->vm, v);
+	}
+}
+
+/* Until a timer or somebody's kick. */
+static void idle(struct sched_cpu *c)
+{
+	u64 at;
+
+	c->slice_end = NEVER;
+	end_dead(c);
+	cli();
+	at = alarm_of(c);
+	for (struct vcpu *v = c->list; v; v = v->sched_next)
+		if (READ_ONCE(v->poke) && !ended(v))
+			at = 0;
+	if (at && rdtsc() < at && READ_ONCE(c->s->live)) {
+		if (at != NEVER)
+			lapic_timer_at(at);
+		/* STI holds interrupts off for one more instruction. */
+		__asm__ volatile("sti; hlt; cli" ::: "memory");
+	}
+	if (rdtsc() >= c->event_at)
+		fire(c);
+	sti();
+	poll(c);
+}
+
+void sched_loop(struct sched *s)
+{
+	struct sched_cpu *c = &s->cpu[this_cpu()->id];
+
+	while (READ_ONCE(s->live)) {
+		struct vcpu *v;
+
+		park(c);
+		v = pick(c);
+		if (v)
+			run_slice(c, v);
+		else
+			idle(c);
+	}
+	if (this_cpu()->loaded)
+		vcpu_put(this_cpu()->loaded);
+	/* The timer's other user finds out what it wants next. */
+	lapic_timer_at(0);
+}
