@@ -12,9 +12,6 @@
 
 #define GUEST_VM_PAGES	(ALIGN_UP(sizeof(struct guest_vm), PAGE_SIZE) / PAGE_SIZE)
 #define GUEST_LOW_END	0xa0000ULL	/* end of conventional memory */
-#define GUEST_ROM	0xe0000ULL	/* tables, and the code behind reset */
-#define GUEST_HIGH	0x100000ULL
-#define GUEST_HOLE	0xc0000000ULL	/* devices from here to 4 GiB */
 #define GUEST_4G	(1ULL << 32)
 
 static void console_putc(void *ctx, u8 c)
@@ -31,22 +28,17 @@ static int console_getc(void *ctx)
 	return guest_console_getc(vm->id);
 }
 
-static void build_map(struct guest_vm *g, u64 mem)
-{
-	u64 high_end = MIN(mem, GUEST_HOLE);
-
-	g->map[g->n_map++] = (struct mem_range){ 0, GUEST_LOW_END, MEM_RAM };
-	g->map[g->n_map++] = (struct mem_range){ GUEST_HIGH, high_end - GUEST_HIGH, MEM_RAM };
-	if (mem > GUEST_HOLE)
-		g->map[g->n_map++] = (struct mem_range){ GUEST_4G, mem - GUEST_HOLE, MEM_RAM };
-}
-
 /* Memory for all of the map: what firmware says of it is another matter. */
-static int add_memory(struct guest_vm *g, u64 mem)
+static int add_memory(struct guest_vm *g, u64 mem, u32 cpus)
 {
 	struct vm *vm = &g->m.vm;
 	u64 high_end = MIN(mem, GUEST_HOLE);
-	u64 rom_size = GUEST_HIGH - GUEST_ROM;
+	const struct guest_config config = {
+		.cpus = cpus, .lapic = VLAPIC_BASE, .ioapic = VIOAPIC_BASE, .ioapic_id = 0,
+		.sci = VPM_SCI, .pm1_evt = VPM_PM1_EVT, .pm1_cnt = VPM_PM1_CNT,
+		.pm_timer = VPM_TIMER, .smi_cmd = VPM_SMI_CMD,
+		.acpi_enable = VPM_ACPI_ENABLE, .acpi_disable = VPM_ACPI_DISABLE,
+	};
 	u8 *rom;
 	int err = vm_add_ram(vm, 0, GUEST_LOW_END);
 
@@ -56,7 +48,9 @@ static int add_memory(struct guest_vm *g, u64 mem)
 		err = vm_add_ram(vm, GUEST_4G, mem - GUEST_HOLE);
 	/* A CPU that INIT reset starts at the top of the 4 GiB. */
 	if (!err)
-		err = vm_add_rom(vm, GUEST_ROM, rom_size, GUEST_4G - rom_size, &rom);
+		err = vm_add_rom(vm, GUEST_ROM, GUEST_ROM_SIZE, GUEST_4G - GUEST_ROM_SIZE, &rom);
+	if (!err)
+		g->rsdp = guest_tables_build(rom, &config);
 	return err;
 }
 
@@ -96,8 +90,8 @@ struct guest_vm *guest_vm_new(struct test_ctx *t, const struct guest_vm_config *
 	err = pc_init(&g->pc, &m->vm, &pc);
 	if (err)
 		TEST_ERROR(t, "cannot make the devices (error %d)", err);
-	build_map(g, cfg->mem);
-	if (add_memory(g, cfg->mem) || add_vcpus(&m->vm, cfg->cpus, &m->v)) {
+	g->n_map = guest_map_build(g->map, cfg->mem);
+	if (add_memory(g, cfg->mem, cfg->cpus) || add_vcpus(&m->vm, cfg->cpus, &m->v)) {
 		*why = "this machine has not that much memory free";
 		return NULL;
 	}

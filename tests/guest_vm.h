@@ -7,6 +7,7 @@
 #ifndef TESTS_GUEST_VM_H
 #define TESTS_GUEST_VM_H
 
+#include "core/load/guest_tables.h"
 #include "core/load/load.h"
 #include "core/vm/pc.h"
 #include "core/vm/sched.h"
@@ -17,7 +18,7 @@
 struct guest_vm {
 	struct machine m;	/* freed with the test's other machines */
 	struct pc pc;
-	struct mem_range map[8];
+	struct mem_range map[GUEST_MAP_MAX];
 	u32 n_map;
 	u64 rsdp;		/* of its ACPI tables */
 };

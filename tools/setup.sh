@@ -16,6 +16,7 @@ grub-common              grub-mkrescue, which makes the ISO
 grub-pc-bin              GRUB for BIOS
 grub-efi-amd64-bin       GRUB for UEFI
 xorriso                  the ISO image
+acpica-tools             iasl, which compiles the guests' ACPI tables
 mtools                   the EFI partition of the ISO
 libcjson-dev             JSON reports
 libncurses-dev           nestbed stats top, the live screen
@@ -39,7 +40,6 @@ libzydis-dev             the decoder's oracle
 libzycore-dev            the decoder's oracle
 clang                    fuzz targets
 libclang-rt-14-dev       sanitizers and libFuzzer for clang
-acpica-tools             iasl, for the ACPI parser's tests
 libxml2-utils            xmllint, for the report's tests
 libxml2-dev              the report's tests
 socat                    sockets and terminals for the host tool's tests

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The read-only memory of a guest below 1 MiB: ACPI tables built from its
+ * configuration, and the few instructions that a CPU finds after reset.  Also
+ * the memory map that goes with it.  Pure.
+ */
+#ifndef CORE_LOAD_GUEST_TABLES_H
+#define CORE_LOAD_GUEST_TABLES_H
+
+#include "core/lib/base.h"
+#include "core/mm/memmap.h"
+
+#define GUEST_ROM	0xe0000ULL	/* 128 KiB, and again below 4 GiB */
+#define GUEST_ROM_SIZE	0x20000ULL
+#define GUEST_HIGH	0x100000ULL
+#define GUEST_HOLE	0xc0000000ULL	/* devices from here to 4 GiB */
+#define GUEST_MAP_MAX	8
+
+struct guest_config {
+	u32 cpus;			/* APIC ids 0 .. cpus - 1; at most 255 */
+	u64 lapic, ioapic;		/* guest-physical addresses, below 4 GiB */
+	u8 ioapic_id, sci;
+	u16 pm1_evt, pm1_cnt, pm_timer, smi_cmd;	/* ports */
+	u8 acpi_enable, acpi_disable;	/* values for smi_cmd */
+};
+
+/*
+ * Fills rom (GUEST_ROM_SIZE zeroed bytes, seen by the guest at GUEST_ROM) and
+ * returns the RSDP's guest-physical address.  0: the tables do not fit.
+ */
+u64 guest_tables_build(u8 *rom, const struct guest_config *c);
+
+/*
+ * The map of a guest with mem bytes of RAM (a multiple of 4 KiB, at least 2
+ * MiB), sorted: what lies from GUEST_HOLE on goes above 4 GiB.  Returns how many
+ * of GUEST_MAP_MAX ranges.
+ */
+u32 guest_map_build(struct mem_range *map, u64 mem);
+
+#endif
