@@ -18,7 +18,7 @@ static void on_irq(unsigned int vector)
 {
 	/* Register C has to be read, or no further interrupt comes. */
 	if (from_rtc)
-		rtc_read(0xc);
+		rtc_read(RTC_C);
 	lock_xadd(&hits[rt_this_cpu()->index], 1);
 	apic_eoi();
 }
@@ -81,15 +81,15 @@ static void check_rtc(void)
 
 	hits[0] = 0;
 	from_rtc = true;
-	rtc_read(0xc);
-	rtc_write(0xa, 0x26);		/* 1024 Hz */
-	rtc_write(0xb, 0x42);		/* PIE */
+	rtc_read(RTC_C);
+	rtc_write(RTC_A, 0x26);		/* 1024 Hz */
+	rtc_write(RTC_B, 0x42);		/* PIE */
 	ioapic_set_entry(pin, RTE_DEST(rt_cpus[0].apic_id) | VEC);
 	/* The line may be high already, which is no edge. */
-	rtc_read(0xc);
+	rtc_read(RTC_C);
 	sleep_until(TICKS);
-	rtc_write(0xb, 0x02);
-	rtc_read(0xc);
+	rtc_write(RTC_B, 0x02);
+	rtc_read(RTC_C);
 	rt_check(hits[0] >= TICKS, "IRQ 8 on its pin", "%u", hits[0]);
 	ioapic_set_entry(pin, RTE_MASKED);
 	pc_settle();

@@ -36,7 +36,7 @@ static void on_pit(unsigned int vector)
 /* Register C has to be read, or no further interrupt comes. */
 static void on_rtc(unsigned int vector)
 {
-	rtc_flag |= (rtc_read(0xc) & 0xc0) == 0xc0;
+	rtc_flag |= (rtc_read(RTC_C) & 0xc0) == 0xc0;
 	hits++;
 	pic_eoi(8);
 }
@@ -181,16 +181,16 @@ static void check_rtc(void)
 {
 	reset(ICW4_X86, ICW4_X86);
 	rt_irq(PIC_VEC(8), on_rtc);
-	rtc_read(0xc);
-	rtc_write(0xa, 0x26);		/* 1024 Hz */
-	rtc_write(0xb, 0x42);		/* PIE */
+	rtc_read(RTC_C);
+	rtc_write(RTC_A, 0x26);		/* 1024 Hz */
+	rtc_write(RTC_B, 0x42);		/* PIE */
 	pic_open(1 << 8);
 	for (unsigned int i = 0; i < 100 * TICKS && hits < TICKS; i++) {
 		sti_hlt();
 		cli();
 	}
-	rtc_write(0xb, 0x02);
-	rtc_read(0xc);
+	rtc_write(RTC_B, 0x02);
+	rtc_read(RTC_C);
 	pic_open(0);
 	rt_check(hits >= TICKS && rtc_flag, "IRQ 8 through the cascade wakes HLT", "%u of %u",
 		 hits, TICKS);

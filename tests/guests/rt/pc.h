@@ -100,6 +100,17 @@ static inline void pit_quiet(void)
 /* MC146818. */
 #define RTC_INDEX	0x70
 #define RTC_DATA	0x71
+enum { RTC_A = 0x0a, RTC_B, RTC_C, RTC_D };
+#define RTC_A_UIP	0x80
+#define RTC_A_32KHZ	0x20	/* | rate */
+#define RTC_A_RESET	0x60
+#define RTC_B_SET	0x80	/* then the enables, in the places of the flags */
+#define RTC_B_BINARY	0x04
+#define RTC_B_24H	0x02
+#define RTC_IRQF	0x80
+#define RTC_P		0x40
+#define RTC_AL		0x20
+#define RTC_U		0x10
 static inline u8 rtc_read(u8 reg)
 {
 	outb(RTC_INDEX, reg);
