@@ -12,6 +12,8 @@
 enum payload_end {
 	PAYLOAD_END_RESULT,	/* port 0xf4 gets .result */
 	PAYLOAD_END_SHUTDOWN,
+	PAYLOAD_END_POWEROFF,	/* ACPI S5 */
+	PAYLOAD_END_RESET,	/* it resets its machine, in another way than SHUTDOWN */
 	PAYLOAD_END_HLT,	/* HLT that nothing can end */
 	PAYLOAD_END_TIMEOUT,	/* still running when its time is over */
 	PAYLOAD_END_REFUSED,	/* the loader does not take it */

@@ -18,11 +18,11 @@ log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
 
 # QEMU's exit code for the right end: isa-debug-exit gives (V << 1) | 1, a
-# reset with -no-reboot 0.
+# reset with -no-reboot 0, as does switching off.
 wanted()
 {
 	case $1 in
-	shutdown)	echo 0 ;;
+	shutdown|poweroff|reset)	echo 0 ;;
 	timeout)	echo 124 ;;
 	any)		echo any ;;
 	*)		echo $((($1 << 1 | 1) & 255)) ;;
@@ -35,8 +35,8 @@ while IFS='|' read -r mode name expect bare mem timeout cpus ref desc; do
 		skipped=$((skipped + 1))
 		continue
 	fi
-	timeout $((timeout / 1000 + 5)) "$qemu" -accel tcg -cpu max -smp "$cpus" -m "$mem" -display none \
-		-no-reboot -nodefaults -serial file:"$log" -monitor none \
+	timeout $((timeout / 1000 + 5)) "$qemu" -accel tcg -cpu max \
+		-smp "$cpus" -m "$mem" -display none -no-reboot -nodefaults -serial file:"$log" -monitor none \
 		-device isa-debug-exit,iobase=0xf4,iosize=4 -device pc-testdev \
 		-kernel "$dir/$name.elf" -append "platform=tcg" < /dev/null > /dev/null 2>&1
 	code=$?

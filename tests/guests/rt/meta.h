@@ -8,7 +8,10 @@
 
 struct payload_meta {
 	char name[24];
-	/* The right end: a result 0..255, shutdown, hlt, timeout, refused, any. */
+	/*
+	 * The right end: a result 0..255, shutdown, poweroff, reset, hlt, timeout,
+	 * refused, any.
+	 */
 	char expect[12];
 	char bare[4];		/* yes: also run on the bare emulator */
 	char mem[8];		/* guest memory in MiB */
