@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/payload.h"
 
+#include "core/lib/gunzip.h"
 #include "core/lib/printf.h"
 #include "core/lib/string.h"
+#include "core/mm/host.h"
 #include "core/mon/log.h"
 #include "core/x86/time.h"
 #include "tests/guest_vm.h"
@@ -64,11 +66,26 @@ static void judge(struct test_ctx *t, const struct payload *p, struct vcpu *v)
 			    p->result);
 }
 
+/* The pack in memory of the test, which goes when the test ends. */
+static const u8 *unpack(struct test_ctx *t, const struct payload_pack *pack)
+{
+	u8 *to = host_alloc(ALIGN_UP(pack->size, PAGE_SIZE) / PAGE_SIZE, t->owner);
+	size_t len = 0;
+	int err;
+
+	if (!to)
+		TEST_ERROR(t, "no memory to unpack payloads");
+	err = gunzip(pack->start, (size_t)(pack->end - pack->start), to, pack->size, &len);
+	if (err || len != pack->size)
+		TEST_ERROR(t, "payloads do not unpack (error %d)", err);
+	return to;
+}
+
 void payload_run(struct test_ctx *t, const struct payload *p)
 {
 	char cmdline[64];
-	struct load_image img = { .name = p->name, .data = p->start,
-				  .size = (u64)(p->end - p->start), .cmdline = cmdline };
+	struct load_image img = { .name = p->name, .data = unpack(t, p->pack) + p->offset,
+				  .size = p->size, .cmdline = cmdline };
 	const char *why = "";
 	const struct guest_vm_config cfg = { .id = t->cpu, .mem = p->mem_mib * MIB,
 					     .cpus = p->cpus };

@@ -24,9 +24,17 @@ enum payload_end {
 #define PAYLOAD_SKIPPED	2	/* it cannot check anything here */
 #define PAYLOAD_KNOWN	3	/* only what the emulator is known to do wrong failed */
 
+/* Some payloads, one behind the other, packed by gzip. */
+struct payload_pack {
+	const u8 *start, *end;
+	u32 size;		/* unpacked */
+};
+
+/* A multiboot 1 kernel, ELF32: size bytes at offset of what is in the pack. */
 struct payload {
 	const char *name;
-	const u8 *start, *end;	/* multiboot 1 kernel, ELF32 */
+	const struct payload_pack *pack;
+	u32 offset, size;
 	u32 mode;		/* 16, 32, 64: where it does its work */
 	u32 expect;		/* enum payload_end */
 	u32 result;

@@ -36,7 +36,8 @@ while IFS='|' read -r mode name expect bare mem timeout cpus ref desc; do
 		continue
 	fi
 	timeout $((timeout / 1000 + 5)) "$qemu" -accel tcg -cpu max \
-		-smp "$cpus" -m "$mem" -display none -no-reboot -nodefaults -serial file:"$log" -monitor none \
+		-smp "$cpus" -m "$mem" -display none -monitor none \
+		-no-reboot -nodefaults -serial file:"$log" \
 		-device isa-debug-exit,iobase=0xf4,iosize=4 -device pc-testdev \
 		-kernel "$dir/$name.elf" -append "platform=tcg" < /dev/null > /dev/null 2>&1
 	code=$?
