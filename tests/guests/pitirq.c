@@ -21,14 +21,26 @@ static void on_pit(unsigned int vector)
 	pic_eoi(0);
 }
 
-/* OUT high and no more counting: mode 0 that ended, which is one interrupt. */
+static bool out_is_high(void)
+{
+	outb(PIT_CONTROL, 0xe2);	/* read-back: status of channel 0 */
+	return inb(PIT_PORT(0)) & 0x80;
+}
+
+/*
+ * OUT high and no more counting: mode 0 that ended, which is one interrupt.
+ * What was pending before is taken while OUT is still low.
+ */
 static void quiet(void)
 {
-	cli();
-	hits = 0;
-	pit_quiet();
+	do {
+		outb(PIT_CONTROL, PIT_MODE(0, 0));
+		pit_load(0, 0x4000);
+		pc_settle();
+		hits = 0;
+	} while (out_is_high());
 	sti();
-	rt_quiet(RT_WAIT(hits), "mode 0, count 1", " ");
+	rt_quiet(RT_WAIT(hits), "mode 0 ends", " ");
 	pc_settle();
 	hits = 0;
 }
