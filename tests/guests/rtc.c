@@ -233,7 +233,7 @@ int main(struct rt_info *info)
 	check_ram();
 	check_registers();
 	check_flag();
-	check_periodic(3);
+	check_periodic(5);
 	check_periodic(6);
 	check_periodic(1);
 	check_unread();
