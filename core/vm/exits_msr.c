@@ -82,6 +82,9 @@ static bool read_row(struct vcpu *v, const struct msr_row *row, u64 *val)
 		if (!vcpu_apic_rdmsr(v, v->exit.msr.index, val))
 			*val = row->arg;
 		return true;
+	case MSR_KIND_AMD:
+		*val = 0;
+		return virt->vendor == VIRT_SVM;
 	case MSR_KIND_STORED:
 	case MSR_KIND_MTRR_FIXED:
 	case MSR_KIND_MTRR_VAR:
@@ -172,6 +175,8 @@ static bool write_row(struct vcpu *v, const struct msr_row *row, u64 val)
 		return write_stored(v, row, val);
 	case MSR_KIND_CONST:
 		return true;
+	case MSR_KIND_AMD:
+		return virt->vendor == VIRT_SVM;
 	default:
 		return false;
 	}

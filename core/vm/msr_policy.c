@@ -48,8 +48,13 @@ static const struct msr_row table[] = {
 	ONE(MSR_GS_BASE, SEG_BASE, VSEG_GS),
 	ONE(MSR_KERNEL_GS_BASE, ADDR, VREG_KERNEL_GS_BASE),
 	ONE(MSR_TSC_AUX, VREG, VREG_TSC_AUX),
+	/* The four counters that every AMD has (APM2 13.2.1): they do not count. */
+	SOME(MSR_PERF_EVT_SEL0, 8, AMD, 0),
 	ONE(MSR_SYSCFG, CONST, 0),
 	ONE(MSR_HWCR, CONST, 0),
+	ONE(MSR_NB_CFG, AMD, 0),
+	ONE(MSR_LS_CFG, AMD, 0),
+	ONE(MSR_DE_CFG, AMD, 0),
 };
 /* clang-format on */
 

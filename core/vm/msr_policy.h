@@ -20,6 +20,7 @@ enum msr_kind {
 	MSR_KIND_APIC_BASE,	/* without a local APIC: reads arg, no change */
 	MSR_KIND_APIC,		/* of the local APIC; #GP without one */
 	MSR_KIND_TSC_ADJUST,
+	MSR_KIND_AMD,		/* as CONST, on AMD's only */
 	MSR_KIND_STORED,	/* arg: offset in struct vcpu_msrs, any value */
 	MSR_KIND_MTRR_FIXED,	/* arg: offset of the first of the row */
 	MSR_KIND_MTRR_VAR,

@@ -13,8 +13,17 @@
 
 /* ISA line 0 is pin 2 of the I/O APIC, as the MADT says. */
 #define PIT_PIN	2
-/* Between two interrupts of a periodic timer: the guest must get somewhere. */
+/*
+ * Between two interrupts of a periodic timer the guest must get somewhere: a
+ * time, and where the TSC is slow many times what an exit takes.
+ */
 #define PERIOD_MIN_US	50
+#define PERIOD_MIN_TSC	50000ULL
+
+static u64 period_min(void)
+{
+	return MAX(us_to_tsc(PERIOD_MIN_US), PERIOD_MIN_TSC);
+}
 
 u64 pc_now(const struct pc *pc)
 {
@@ -235,7 +244,7 @@ void pc_tick(struct pc *pc)
 		vrtc_tick(&pc->rtc, now);
 		vpm_tick(&pc->pm, now);
 		pc->next = devices_next(pc);
-		pc->tick_after = rdtsc() + us_to_tsc(PERIOD_MIN_US);
+		pc->tick_after = rdtsc() + period_min();
 	}
 	console_input(pc);
 	spin_unlock(&pc->lock);
@@ -268,7 +277,7 @@ void pc_apic_tick(struct vcpu *v)
 {
 	vlapic_tick(v->apic, pc_now(v->vm->pc), vcpu_tsc(v));
 	if (vlapic_next(v->apic) != DEV_NEVER)
-		v->timer_after = rdtsc() + us_to_tsc(PERIOD_MIN_US);
+		v->timer_after = rdtsc() + period_min();
 	vcpu_poke(v);
 }
 

@@ -63,13 +63,17 @@
 #define MSR_KERNEL_GS_BASE		0xc0000102
 #define MSR_TSC_AUX			0xc0000103
 #define MSR_TSC_RATIO			0xc0000104
+#define MSR_PERF_EVT_SEL0		0xc0010000
 #define MSR_SYSCFG			0xc0010010
 #define MSR_HWCR			0xc0010015
+#define MSR_NB_CFG			0xc001001f
 #define MSR_VM_CR			0xc0010114
 #define MSR_IGNNE			0xc0010115
 #define MSR_SMM_CTL			0xc0010116
 #define MSR_VM_HSAVE_PA			0xc0010117
 #define MSR_SVM_KEY			0xc0010118
+#define MSR_LS_CFG			0xc0011020
+#define MSR_DE_CFG			0xc0011029
 
 #define APIC_BASE_BSP			(1U << 8)
 #define APIC_BASE_EXTD			(1U << 10)
