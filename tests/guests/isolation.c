@@ -9,7 +9,7 @@ PAYLOAD(isolation, .ref = "design: a guest reaches its memory and its devices", 
 #define VEC		0x61
 #define VA		0x8000000000ul
 #define RANDOM_READS	20000
-#define RANDOM_WRITES	20000
+#define RANDOM_WRITES	10000
 #define MMIO_TRIES	2000
 
 /* What a virtual PC answers at; writing elsewhere does nothing. */
@@ -129,10 +129,10 @@ static void check_at(u64 pa)
 
 static void check_mmio(void)
 {
-	/* Beside the I/O APIC, vtest, the local APIC, pc-testdev, at the top. */
+	/* Beside the I/O APIC, vtest, the local APIC, pc-testdev, the ROM at the top. */
 	static const u64 beside[] = {
-		0xfebffff8, 0xfec01000, 0xfed3fff8, 0xfed42000, 0xfedffff8, 0xfee01000,
-		0xfefffff8, 0xff010000, 0xfffffff0, 0xfffffff8,
+		0xa0000, 0xdfff8, 0xfebffff8, 0xfec01000, 0xfed3fff8, 0xfed42000, 0xfedffff8,
+		0xfee01000, 0xfefffff8, 0xff010000, 0xfffdfff8,
 	};
 	u8 bits = rt.max_ext >= 0x80000008 ? (u8)cpuid(0x80000008).eax : 36;
 
@@ -149,6 +149,22 @@ static void check_mmio(void)
 			check_at(pa);
 	}
 	rt_check(true, "addresses that are nothing", " ");
+}
+
+/* The firmware's ROM, which is there twice, keeps what it has. */
+static void check_rom(void)
+{
+	static const u32 at[] = { 0xe0000, 0xf0000, 0xffff8, 0xfffe0000, 0xfffffff0 };
+
+	for (unsigned int i = 0; i < ARRAY_LEN(at); i++) {
+		volatile u64 *p = (volatile u64 *)window(at[i]);
+		u64 v = *p;
+
+		*p = ~v;
+		rt_quiet(*p == v, "ROM", "%x: %llx, then %llx", at[i], v, *p);
+	}
+	rt_check(*(volatile u64 *)window(0xfffffff0) == *(volatile u64 *)window(0xffff0),
+		 "the ROM is there twice", " ");
 }
 
 static volatile u32 hits;
@@ -198,6 +214,7 @@ int main(struct rt_info *info)
 	check_reads();
 	check_writes();
 	check_mmio();
+	check_rom();
 	check_alive();
 	return rt_result();
 }

@@ -64,8 +64,8 @@ static void check_tsc(void)
 		p[1] = pm_now();
 		t[3] = rdtsc();
 	} while (pm_ticks(p[0], p[1]) < PM_HZ / 20);
-	least = (t[2] - t[1]) / (pm_ticks(p[0], p[1]) + 1) * PM_HZ;
-	most = (t[3] - t[0]) / (pm_ticks(p[0], p[1]) - 1) * PM_HZ;
+	least = (t[2] - t[1]) * PM_HZ / (pm_ticks(p[0], p[1]) + 1);
+	most = (t[3] - t[0]) * PM_HZ / (pm_ticks(p[0], p[1]) - 1);
 	rt_printf("NOTE TSC %u to %u kHz, CPUID says %u\n", (u32)(least / 1000),
 		  (u32)(most / 1000), (u32)(hz / 1000));
 	rt_check(least > 1000000, "the TSC runs faster than 1 MHz", "%llx", least);
