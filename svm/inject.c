@@ -37,7 +37,8 @@ void svm_apply_intercepts(struct svm_vcpu *a)
 	if (a->nmi_blocked && !a->iret_wait && a->step != STEP_IRET)
 		vec3 |= VEC3_IRET;
 	vmcb_set_intercept_vec3(c, vec3);
-	cr8 = a->windows & (WINDOW_TPR | WINDOW_CR8) || (svm.quirks.cr8_virq_fatal && vec3 & VEC3_VINTR);
+	cr8 = a->windows & (WINDOW_TPR | WINDOW_CR8) ||
+	      (svm.quirks.cr8_virq_fatal && vec3 & VEC3_VINTR);
 	vmcb_set_intercept_cr_write(c, a->cr_write_want | (cr8 ? (u16)BIT(8) : 0));
 	/* During a step an exception must not push our TF: take it and inject it. */
 	vmcb_set_intercept_exceptions(c, a->step ? ~0u : a->exc_want | a->exc_guard);

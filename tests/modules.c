@@ -19,7 +19,7 @@
 
 #define DEFAULT_MEM	(64ULL << 20)
 #define DEFAULT_TIMEOUT	60		/* seconds */
-#define GRACE		3		/* seconds: the watchdog comes behind the guests' deadlines */
+#define GRACE		3		/* seconds: the watchdog comes behind the guests */
 #define GUEST_CONSOLES	16
 
 struct module_guest {

@@ -27,7 +27,9 @@ static const u8 wanted_stop[] = {
 static void report_wrong_stop(struct test_ctx *t, const struct payload *p, struct vcpu *v)
 {
 	t->timed_out = v->stop == STOP_TIMEOUT;
-	vcpu_dump(v);
+	/* What ended it may wait for one of the others. */
+	for (u32 i = 0; i < v->vm->vcpu_count; i++)
+		vcpu_dump(v->vm->vcpu[i]);
 	test_report(t, OUTCOME_FAIL, "ended with %s at rip 0x%llx%s%s", stop_reason_name(v->stop),
 		    (unsigned long long)v->rip, v->why[0] ? ": " : "", v->why);
 }

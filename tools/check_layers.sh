@@ -85,7 +85,7 @@ awk -v allowed="$tmp/allowed" '
 	}
 	/^(tests|tools)\// { next }
 	# Made by the build, below no folder.
-	$2 == "build_id.h" || $2 == "asm_offsets.h" { next }
+	$2 == "build_id.h" || $2 == "asm_offsets.h" || $2 == "dsdt.h" { next }
 	# Never linked: only tells the offsets of structures.
 	$1 == "core/x86/asm_offsets.c" { next }
 	{

@@ -327,7 +327,8 @@ void vpm_tick(struct vpm *p, u64 now)
 
 static bool kbc_ok(const struct vpm_state *s)
 {
-	return (s->kbc_status & ~(KBC_OBF | KBC_A2)) == (KBC_UNLOCKED | (s->kbc_command & KBC_SYS)) &&
+	return (s->kbc_status & ~(KBC_OBF | KBC_A2)) ==
+		       (KBC_UNLOCKED | (s->kbc_command & KBC_SYS)) &&
 	       s->kbc_outport & KBC_OUT_RESET &&
 	       (!s->kbc_waits || s->kbc_waits == 0x60 || s->kbc_waits == 0xd1);
 }

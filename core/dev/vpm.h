@@ -31,7 +31,7 @@ struct vpm_state {
 	u8 port92, apm_cnt, apm_sts;	/* 0x92, 0xb2, 0xb3 as read */
 	u8 kbc_status, kbc_command;	/* 0x64 as read; the command byte */
 	u8 kbc_output, kbc_outport;	/* output buffer; output port */
-	u8 kbc_waits;			/* the command whose byte comes next at 0x60: 0x60, 0xd1, 0 */
+	u8 kbc_waits;			/* the command whose byte comes at 0x60: 0x60, 0xd1, 0 */
 	u8 reserved[2];
 	u64 timer_msb_at;		/* guest time of the next change of the timer's top bit */
 };

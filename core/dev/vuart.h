@@ -18,7 +18,7 @@
 
 struct vuart_state {
 	u8 ier, fcr, lcr, mcr, lsr, msr, scr, dll, dlm;	/* lsr: DR is computed from rx_len */
-	u8 thr_empty_pending;		/* THRE interrupt not yet acknowledged; 0 without IER.ETBEI */
+	u8 thr_empty_pending;		/* THRE interrupt not acknowledged; 0 without IER.ETBEI */
 	u8 timeout_pending;		/* character timeout */
 	u8 rx_len;			/* 0 or 1 with the FIFOs off */
 	u8 rx[VUART_FIFO];		/* oldest first; what lies behind rx_len was read */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/guests/rt/apic.h"
 
-PAYLOAD(apictimer, .ref = "SDM3 11.5.4; APM2 16.4.1",
+PAYLOAD(apictimer, .ref = "SDM3 11.5.4; APM2 16.4.1", .timeout = "60000",
 	.desc = "APIC timer: one-shot, periodic, dividers, mask; never early");
 
 /*

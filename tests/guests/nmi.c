@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/guests/rt/smp.h"
 
-PAYLOAD(nmi, .ref = "SDM3 6.7.1, 11.6.1; SDM2 HLT; APM2 8.2.3, 16.5", .cpus = "2",
+PAYLOAD(nmi, .ref = "SDM3 6.7.1, 11.6.1; SDM2 HLT; APM2 8.2.3, 16.5", .timeout = "60000", .cpus = "2",
 	.desc = "NMI IPIs: to itself, masked until IRET, end of HLT with IF clear");
 
 #define ROUNDS		200
@@ -70,7 +70,7 @@ static void wake(void *arg)
 		seen = asleep;
 		while (asleep == seen && !stop) {
 			nmi_to(rt_cpus[0].apic_id);
-			for (unsigned int i = 0; i < 2000 && asleep == seen; i++)
+			for (unsigned int i = 0; i < 100 && asleep == seen; i++)
 				cpu_pause();
 		}
 	}

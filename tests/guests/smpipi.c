@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/guests/rt/smp.h"
 
-PAYLOAD(smpipi, .ref = "SDM3 11.6; APM2 16.5", .cpus = "4",
+PAYLOAD(smpipi, .ref = "SDM3 11.6; APM2 16.5", .timeout = "60000", .cpus = "4",
 	.desc = "IPIs from each CPU: physical, shorthands, flat, cluster, lowest, NMI");
 
 #define CPUS		4

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/guests/rt/smp.h"
 
-PAYLOAD(smpwork, .ref = "SDM3 9.1.2, 9.10.6.1, 18.17.3; APM2 7.3", .cpus = "4",
+PAYLOAD(smpwork, .ref = "SDM3 9.1.2, 9.10.6.1, 18.17.3; APM2 7.3", .timeout = "60000", .cpus = "4",
 	.desc = "CPUs at work: locked counters, locks, TSC between CPUs, HLT and IPI");
 
 #define CPUS		4

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/guests/rt/apic.h"
 
-PAYLOAD(storm, .ref = "SDM3 11.5.4, 11.8.4",
+PAYLOAD(storm, .ref = "SDM3 11.5.4, 11.8.4", .timeout = "60000",
 	.desc = "storms of the shortest timer period and of self IPIs come to an end");
 
 #define VEC_TIMER	0x51

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/guests/rt/smp.h"
 
-PAYLOAD(stormhlt, .ref = "SDM2 HLT; APM3 HLT", .cpus = "4",
+PAYLOAD(stormhlt, .ref = "SDM2 HLT; APM3 HLT", .timeout = "60000", .cpus = "4",
 	.desc = "a CPU in CLI; HLT and one in a loop stop neither the others nor the end");
 
 #define CPUS		4

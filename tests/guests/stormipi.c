@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/guests/rt/smp.h"
 
-PAYLOAD(stormipi, .ref = "SDM3 11.6, 11.8.4; APM2 16.5", .cpus = "4",
+PAYLOAD(stormipi, .ref = "SDM3 11.6, 11.8.4; APM2 16.5", .timeout = "60000", .cpus = "4",
 	.desc = "all CPUs send IPIs and NMIs to all at once; what is sent last comes");
 
 #define CPUS		4

@@ -110,3 +110,6 @@ unit-y += tests/unit/test_vlapic_route.c
 unit-y += tests/unit/test_vlapic_state.c
 unit-y += tests/unit/test_vlapic_timer.c
 UNIT_LIBS_test_vlapic_route := -lpthread
+unit-y += tests/unit/test_guest_tables.c
+unit-y += tests/unit/test_container.c
+unit-y += tests/unit/test_state_check.c

@@ -335,7 +335,8 @@ static void test_bad_header(void **state)
 {
 	/* clang-format off */
 	static const struct { u32 at, n; u64 value; int err; const char *why; } rows[] = {
-		{ 0x206, 2, 0x209,	-EOPNOTSUPP, "boot protocol 2.09 is too old, 2.10 is needed" },
+		{ 0x206, 2, 0x209,	-EOPNOTSUPP,
+		  "boot protocol 2.09 is too old, 2.10 is needed" },
 		{ 0x206, 2, 0,		-EOPNOTSUPP, "boot protocol 0.00 is too old" },
 		{ 0x211, 1, 0x80,	-EOPNOTSUPP, "a zImage, not a bzImage" },
 		{ 0x201, 1, 0x61,	-EINVAL, "bzImage header ends at 0x263" },
