@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tests/guests/rt/smp.h"
 
-PAYLOAD(nmi, .ref = "SDM3 6.7.1, 11.6.1; SDM2 HLT; APM2 8.2.3, 16.5", .timeout = "60000", .cpus = "2",
+PAYLOAD(nmi, .ref = "SDM3 6.7.1, 11.6.1; SDM2 HLT; APM2 8.2.3, 16.5", .cpus = "2",
+	.timeout = "60000",
 	.desc = "NMI IPIs: to itself, masked until IRET, end of HLT with IF clear");
 
 #define ROUNDS		200

@@ -74,7 +74,8 @@ static void test_events(void **state)
 {
 	static const struct event_save bad[] = {
 		{ .type = EVENT_PRIV_EXC + 1 }, { .type = EVENT_NMI, .vector = 3 },
-		{ .type = EVENT_EXCEPTION, .vector = 32 }, { .type = EVENT_SOFT_INT, .insn_len = 16 },
+		{ .type = EVENT_EXCEPTION, .vector = 32 },
+		{ .type = EVENT_SOFT_INT, .insn_len = 16 },
 		{ .type = EVENT_EXCEPTION, .vector = 13, .has_error = 2 },
 	};
 	struct vcpu_save s = good();
