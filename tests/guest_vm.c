@@ -9,6 +9,7 @@
 #include "core/x86/percpu.h"
 #include "core/x86/regs.h"
 #include "core/x86/rtc_hw.h"
+#include "tests/runner.h"
 
 #define GUEST_VM_PAGES	(ALIGN_UP(sizeof(struct guest_vm), PAGE_SIZE) / PAGE_SIZE)
 #define GUEST_LOW_END	0xa0000ULL	/* end of conventional memory */
@@ -87,6 +88,7 @@ struct guest_vm *guest_vm_new(struct test_ctx *t, const struct guest_vm_config *
 	t->machine = m;
 	vm_stats_label(&m->vm, "test", t->test->id);
 	pc.ctx = &m->vm;
+	m->vm.migrate = runner_migrate();
 	err = pc_init(&g->pc, &m->vm, &pc);
 	if (err)
 		TEST_ERROR(t, "cannot make the devices (error %d)", err);

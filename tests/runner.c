@@ -269,6 +269,11 @@ static void check_patterns(const struct name_list *list)
 	}
 }
 
+u32 runner_migrate(void)
+{
+	return env->opts.migrate == MIGRATE_OFF ? 0 : (u32)MIN(env->opts.migrate, 0xffffffffULL);
+}
+
 static void plan_runner(const struct run_env *e)
 {
 	env = e;

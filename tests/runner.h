@@ -40,4 +40,7 @@ void runner_test_run(const struct test *test);
 /* Reports what runner_run left in t. */
 void runner_report(struct test_ctx *t, u64 us);
 
+/* migrate= of the command line; 0: off. */
+u32 runner_migrate(void);
+
 #endif

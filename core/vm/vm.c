@@ -130,6 +130,7 @@ int vcpu_create(struct vm *vm, struct vcpu **out)
 	v->vm = vm;
 	v->id = vm->vcpu_count;
 	v->xcr0 = XCR0_X87;
+	v->msrs.misc_enable = 1;	/* fast strings */
 	v->xsave = host_alloc(XSAVE_PAGES, vm->owner);
 	err = v->xsave ? virt->vcpu_init(v) : -ENOMEM;
 	if (err) {
@@ -161,6 +162,7 @@ int vcpu_rebuild(struct vcpu *v)
 	memset(v->xsave, 0, XSAVE_PAGES * PAGE_SIZE);
 	v->rip = v->rflags = ~0ULL;
 	v->xcr0 = XCR0_X87;
+	v->msrs = (struct vcpu_msrs){ .misc_enable = 1 };
 	v->windows = 0;
 	v->events = (struct event_queue){ 0 };
 	v->exit = (struct vm_exit){ 0 };

@@ -104,7 +104,6 @@ static void test_hostile(void **state)
 		{ 32, 0, -EPROTO },			/* ids */
 		{ 32, SAVE_ID_COUNT, -EPROTO },
 		{ 32 + 12, 0xffffffff, -EINVAL },	/* length of the first section */
-		{ 32 + 12, 16, -EINVAL },
 		{ 32 + 16 + 8 + 12, 2, -EINVAL },	/* data where padding must be zero */
 		{ 80 + 4, 0, -EINVAL },			/* vCPU 0 twice */
 	};
