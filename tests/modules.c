@@ -224,7 +224,7 @@ static struct guest_vm *prepare(struct test_ctx *run, struct module_guest *g)
 		.cpus = (u32)g->opts.cpus,
 	};
 	struct load_image img = { .name = g->opts.name, .data = (void *)g->module->start,
-				  .size = g->module->size, .cmdline = g->module->cmdline };
+				  .size = g->module->size, .cmdline = g->opts.args };
 	const char *why = "";
 	struct guest_vm *vm;
 
