@@ -125,8 +125,7 @@ static const struct {
 	u8 vendor;
 } open_on_bochs[] = {
 	{ "apictimer", VIRT_SVM }, { "sipi", VIRT_SVM }, { "stormhlt", VIRT_SVM },
-	{ "nmi", VIRT_VMX }, { "smpipi", VIRT_VMX }, { "pitstorm", VIRT_VMX },
-	{ "isolation", VIRT_VMX }, { "pitstorm", VIRT_SVM }, { "isolation", VIRT_SVM },
+	{ "gsi", VIRT_SVM }, { "uart", VIRT_SVM }, { "nmi", VIRT_VMX }, { "smpipi", VIRT_VMX },
 };
 
 static bool is_open(const struct payload *p)
