@@ -9,4 +9,5 @@ $(O)/gen/dsdt.h: core/load/dsdt.asl
 	$(Q)iasl -vs -p $(O)/gen/dsdt $< > $(O)/gen/dsdt.log 2>&1 || { cat $(O)/gen/dsdt.log; exit 1; }
 	$(Q){ echo 'static const u8 dsdt_aml[] = {'; od -An -v -tx1 $(O)/gen/dsdt.aml | \
 		sed 's/ \(..\)/0x\1,/g'; echo '};'; } > $@
-$(O)/img/core/load/guest_tables.o $(O)/host/core/load/guest_tables.o: $(O)/gen/dsdt.h
+$(O)/img/core/load/guest_tables.o $(O)/host/core/load/guest_tables.o \
+	$(O)/fuzz/core/load/guest_tables.o: $(O)/gen/dsdt.h
