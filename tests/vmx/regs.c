@@ -192,7 +192,7 @@ TEST(vmx, tpr_threshold, .ref = "SDM3 30.1.2", .needs = NEED_VMX)
 		SKIP(t, "the CPU has no TPR shadow");
 	machine_set(m, VREG_CR8, 9);
 	vmx_write(m->v, VMCS_TPR_THRESHOLD, 4);
-	REQUIRE_EQ(t, machine_run(m), EXIT_UNKNOWN);
+	REQUIRE_EQ(t, machine_run(m), EXIT_INTR_WINDOW);
 	EXPECT_EQ(t, m->v->exit.code, VMX_EXIT_TPR_THRESHOLD);
 	EXPECT_EQ(t, m->v->rip, G_CODE + 18);
 	EXPECT_EQ(t, machine_get(m, VREG_CR8), 3);
