@@ -99,6 +99,7 @@ static void step_begin(struct vcpu *v, struct svm_vcpu *a, enum svm_step step)
 	a->step = step;
 	a->step_rip = v->rip;
 	a->step_tf = v->rflags & RFLAGS_TF;
+	a->step_shadow = a->vmcb->int_state & INT_STATE_SHADOW;
 	a->step_insn = step == STEP_IRET ? STEP_INSN_LOADS : svm_step_classify(v);
 	v->rflags |= RFLAGS_TF;
 }
@@ -119,14 +120,12 @@ bool svm_inject_guarded(struct vcpu *v)
 /* Where no virtual interrupt can tell that the window is open, a step does. */
 static bool want_step_shadow(const struct vcpu *v, const struct svm_vcpu *a)
 {
-	bool shadow = a->vmcb->int_state & INT_STATE_SHADOW;
-
+	/* Entered with a lost shadow, it would be taken for open at the next exit. */
+	if (a->vmcb->int_state & INT_STATE_SHADOW && svm.quirks.shadow_lost)
+		return true;
 	if (a->windows & WINDOW_NMI && !a->nmi_blocked)
 		return true;
-	if (!(a->windows & WINDOW_INTR) || !(v->rflags & RFLAGS_IF))
-		return false;
-	return shadow ? svm.quirks.shadow_lost || svm.quirks.virq_if1_lost :
-			svm.quirks.virq_if1_lost;
+	return a->windows & WINDOW_INTR && v->rflags & RFLAGS_IF && svm.quirks.virq_if1_lost;
 }
 
 void svm_inject_prepare(struct vcpu *v)
@@ -192,6 +191,9 @@ static bool finish_step(struct vcpu *v, struct svm_vcpu *a)
 	if (db && (moved || vmcb_get_dr6(a->vmcb) & DR6_BS))
 		return step_done(v, a);
 	a->step = STEP_NONE;
+	/* It has not run, and VMRUN did not take the shadow: it is there still. */
+	if (a->step_shadow && svm.quirks.shadow_lost && !moved && x->reason != EXIT_EXCEPTION)
+		a->vmcb->int_state |= INT_STATE_SHADOW;
 	/* The instruction faulted: what core did not ask for goes to the guest. */
 	if (x->reason == EXIT_EXCEPTION && !(a->exc_want & BIT(x->exc.vector))) {
 		x->exc.insn_len = x->exc.insn_len ? x->exc.insn_len : 1;

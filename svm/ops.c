@@ -226,6 +226,8 @@ static void svm_enter(struct vcpu *v)
 		if (likely(c->exitcode < SVM_EXIT_ROWS))
 			state_from_vmcb(v, c);
 		decoded = svm_exit_decode_fast(c, svm.decode, &v->exit);
+		if (unlikely(c->int_state & INT_STATE_SHADOW))
+			a->attention = true;
 	} while (unlikely(!decoded || a->attention) && exit_slow(v, decoded));
 }
 

@@ -65,6 +65,7 @@ struct svm_vcpu {
 	bool nmi_blocked;
 	bool iret_wait;		/* an IRET was let go at iret_rip */
 	bool step_tf;		/* guest's own TF */
+	bool step_shadow;	/* the step began in an interrupt shadow */
 	u8 step;		/* enum svm_step */
 	u8 step_insn;		/* enum svm_step_insn */
 	bool injected;		/* an event was injected at this entry */

@@ -192,6 +192,7 @@ void svm_set(struct vcpu *v, enum vreg r, u64 val)
 		return;
 	case VREG_INT_SHADOW:
 		c->int_state = (c->int_state & ~INT_STATE_SHADOW) | (val ? INT_STATE_SHADOW : 0);
+		a->attention = true;
 		return;
 	case VREG_NMI_BLOCKED:
 		svm_set_nmi_blocked(a, val);

@@ -20,6 +20,9 @@ record() {
 	if [ "$3" -ne 0 ]; then
 		grep -E '^(not ok|  failed|.*: (error|fail|incomplete))' "$L/$1.log" | head -20 |
 			sed 's/^/    /'
+		# What the guest programs of a machine said.
+		[ -f "$L/$1/serial.log" ] && grep -hE '^[a-z0-9]+\| FAIL' "$L/$1/serial.log" |
+			head -20 | sed 's/^/    /'
 		echo "    output: $L/$1.log"
 	fi
 }

@@ -154,6 +154,37 @@ static void test_shadow_step(void **state)
 	assert_int_equal(a.step, STEP_NONE);
 }
 
+/* Without anything waiting too: the next entry would lose the shadow. */
+static void test_shadow_step_without_window(void **state)
+{
+	svm.quirks.shadow_lost = true;
+	v.rflags |= RFLAGS_IF;
+	c.int_state = INT_STATE_SHADOW;
+	svm_inject_prepare(&v);
+	assert_int_equal(a.step, STEP_SHADOW);
+	/* The host's interrupt comes first; this VMRUN did not have the shadow. */
+	c.int_state = 0;
+	v.exit = (struct vm_exit){ .reason = EXIT_INTR };
+	assert_false(svm_inject_finish(&v));
+	assert_int_equal(v.exit.reason, EXIT_INTR);
+	assert_int_equal(c.int_state, INT_STATE_SHADOW);
+	assert_int_equal(v.rflags & RFLAGS_TF, 0);
+	svm_inject_prepare(&v);
+	assert_int_equal(a.step, STEP_SHADOW);
+	/* A fault of the instruction is delivered, which ends the shadow. */
+	c.int_state = 0;
+	v.exit = (struct vm_exit){ .reason = EXIT_EXCEPTION, .exc = { .type = EVENT_EXCEPTION,
+				   .vector = VEC_UD } };
+	assert_true(svm_inject_finish(&v));
+	assert_int_equal(c.int_state, 0);
+	/* A CPU that keeps it needs no step. */
+	c.eventinj = 0;
+	svm.quirks.shadow_lost = false;
+	c.int_state = INT_STATE_SHADOW;
+	svm_inject_prepare(&v);
+	assert_int_equal(a.step, STEP_NONE);
+}
+
 static void test_step_that_faults(void **state)
 {
 	svm.quirks.shadow_lost = true;
@@ -274,6 +305,7 @@ int main(void)
 		cmocka_unit_test_setup(test_soft_with_nrip, setup),
 		cmocka_unit_test_setup(test_intr_window, setup),
 		cmocka_unit_test_setup(test_shadow_step, setup),
+		cmocka_unit_test_setup(test_shadow_step_without_window, setup),
 		cmocka_unit_test_setup(test_step_that_faults, setup),
 		cmocka_unit_test_setup(test_step_of_a_stepping_guest, setup),
 		cmocka_unit_test_setup(test_nmi_blocking, setup),
