@@ -121,13 +121,17 @@ void rt_irq(unsigned int vector, rt_irq_fn fn);
 
 /*
  * Spins until cond holds; false when it still does not after some seconds (of
- * a CPU whose TSC runs at GHz): something that should have come got lost.
+ * a CPU whose TSC runs at GHz): something that should have come got lost.  A
+ * machine that itself stood still meanwhile gets its number of turns as well.
  */
 #define RT_WAIT_TICKS	20000000000ULL
+#define RT_WAIT_TURNS	1000000
 #define RT_WAIT(cond) ({ \
 	u64 rt_start = rdtsc(); \
+	u32 rt_turns = 0; \
 	bool rt_ok; \
-	while (!(rt_ok = (cond)) && rdtsc() - rt_start < RT_WAIT_TICKS) \
+	while (!(rt_ok = (cond)) && \
+	       (rt_turns++ < RT_WAIT_TURNS || rdtsc() - rt_start < RT_WAIT_TICKS)) \
 		cpu_pause(); \
 	rt_ok; })
 
