@@ -198,6 +198,23 @@ static __attribute__((noinline)) bool exit_slow(struct vcpu *v, bool decoded)
 }
 
 /*
+ * On a CPU whose guests with IF = 0 keep running: the host's interrupt, which
+ * should have ended the last entry, at least does not wait for one more.
+ * Tests of the CPU itself, which have no devices, see what it does.
+ */
+static __attribute__((noinline)) bool intr_waits(struct vcpu *v)
+{
+	const struct svm_vcpu *a = v->arch;
+
+	if (!v->apic || v->rflags & RFLAGS_IF || a->vmcb->eventinj & EVENTINJ_VALID)
+		return false;
+	if (!lapic_irr_pending(VEC_TIMER) && !lapic_irr_pending(VEC_KICK))
+		return false;
+	v->exit = (struct vm_exit){ .reason = EXIT_INTR, .code = SVM_EXIT_INTR };
+	return true;
+}
+
+/*
  * Enters until an exit is core's: what only served a window, a step or a guard
  * goes back into the guest.  A host interrupt that came meanwhile ends the next
  * entry at once, so this loop does not keep it waiting.
@@ -209,6 +226,8 @@ static void svm_enter(struct vcpu *v)
 	struct vmcb *c = a->vmcb;
 	bool decoded;
 
+	if (unlikely(svm.quirks.intr_if0_lost) && intr_waits(v))
+		return;
 	do {
 		if (unlikely(a->cpu != sc || a->asid_gen != sc->asid_gen))
 			assign_asid(a, sc);

@@ -117,8 +117,6 @@ void payload_run(struct test_ctx *t, const struct payload *p)
 
 #define NMI_LEAKS	"Bochs 2.7 cpu/vmx.cc VMenterLoadCheckGuestState() leaves virtual-NMI " \
 			"blocking as the VMCS before had it: vCPUs that share a CPU lose NMIs"
-#define IF0_STAYS	"Bochs: a guest with IF = 0 is not interrupted, vCPUs cannot take turns"
-#define UNEXPLAINED	"open on Bochs' SVM: does not end in its time, the cause is not found"
 
 /*
  * What cannot be judged on one emulator, by name, so that the report shows it;
@@ -131,9 +129,6 @@ static const struct {
 	const char *why;
 } not_on_bochs[] = {
 	{ "nmi", VIRT_VMX, true, NMI_LEAKS }, { "smpipi", VIRT_VMX, true, NMI_LEAKS },
-	{ "sipi", VIRT_SVM, true, IF0_STAYS }, { "stormhlt", VIRT_SVM, true, IF0_STAYS },
-	{ "gsi", VIRT_SVM, true, UNEXPLAINED }, { "uart", VIRT_SVM, false, UNEXPLAINED },
-	{ "apictimer", VIRT_SVM, false, UNEXPLAINED },
 };
 
 static const char *not_here(const struct payload *p)

@@ -34,6 +34,7 @@ static struct {
 	volatile bool armed;
 	u32 target;			/* APIC id */
 	u64 deadline;			/* TSC */
+	u64 beat_us;			/* an NMI so often until then; 0: none */
 	volatile u32 test_nmis;
 	volatile bool testing;
 } wd;
@@ -42,6 +43,8 @@ static void timer_start(u64 us)
 {
 	u64 count;
 
+	if (wd.beat_us)
+		us = MIN(us, wd.beat_us);
 	if (wd.timer == WD_HPET) {
 		/* Late rather than early: the two clocks never agree quite. */
 		hpet_oneshot(&wd.hpet, wd.comparator, wd.pin, us + us / 512 + 20);
@@ -74,7 +77,7 @@ static bool on_own_nmi(struct trap_frame *f)
 		wd.test_nmis++;
 		return true;
 	}
-	return wd.armed && wd.timer == WD_PIT;
+	return wd.armed && (wd.timer == WD_PIT || wd.beat_us);
 }
 
 /* One shot that must arrive as an NMI on this CPU. */
@@ -187,6 +190,11 @@ void nmi_watchdog_arm(u32 apic_id, u64 us)
 		return;
 	}
 	timer_start(us);
+}
+
+void nmi_watchdog_beat(u64 us)
+{
+	wd.beat_us = us;
 }
 
 void nmi_watchdog_disarm(void)

@@ -27,6 +27,12 @@ void nmi_watchdog_arm(u32 apic_id, u64 us);
 void nmi_watchdog_disarm(void);
 
 /*
+ * For a CPU on which only NMIs end a guest with IF = 0: while a deadline is
+ * armed, its target gets one each us microseconds.  0: none, as at first.
+ */
+void nmi_watchdog_beat(u64 us);
+
+/*
  * The NMI handler asks for every NMI: true when the armed deadline has passed
  * (it is then disarmed); false when this NMI is none of ours, or an early
  * tick of a timer that cannot count that far and has been re-armed.
