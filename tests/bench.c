@@ -6,6 +6,8 @@
  *
  * Guest measurements include the few instructions between its two RDTSCs.
  */
+#include "tests/bench.h"
+
 #include "boot/stage.h"
 #include "core/lib/log.h"
 #include "core/lib/printf.h"
@@ -19,26 +21,11 @@
 #include "stats/stat_fmt.h"
 #include "svm/insn.h"
 #include "svm/ops.h"
-#include "tests/machine.h"
 #include "tests/report.h"
 #include "tests/runner.h"
 #include "vmx/ops.h"
 
-#define SAMPLES		101
-#define WARM_UP		8	/* first ones, not counted */
-#define ROUNDS		(WARM_UP + SAMPLES)
-
-/* Both loops and where they put their samples agree on these. */
-STATIC_ASSERT(ROUNDS == 109 && G_DATA == 0x30000, "constants in the assembly below");
-
-#define MEASURE(setup, insn)					\
-	"mov $0x30000, %edi; mov $109, %ebp\n"			\
-	"1: " setup "\n\t"					\
-	"rdtsc; shl $32, %rdx; or %rdx, %rax; mov %rax, %r12\n\t" \
-	insn "\n\t"						\
-	"rdtsc; shl $32, %rdx; or %rdx, %rax; sub %r12, %rax\n\t" \
-	"mov %rax, (%rdi); add $8, %rdi; dec %ebp; jnz 1b\n\t"	\
-	"hlt"
+#define MEASURE(setup, insn)	MEASURE_TO("hlt", "", setup, insn)
 
 GUEST64(b_null, MEASURE("", ""));
 GUEST64(b_cpuid, MEASURE("", "xor %eax, %eax; xor %ecx, %ecx; cpuid"));
@@ -52,17 +39,9 @@ GUEST64(b_npt, MEASURE("lea -0x30000(%rdi), %rbx; shl $9, %rbx; add $0x200000, %
 		       "mov (%rbx), %eax"));
 GUEST64(b_first, "rdtsc; hlt");
 
-struct bench {
-	struct test test;
-	const struct guest_code *amd, *intel;
-	u64 handle;		/* BIT(EXIT_...) that core handles */
-	bool lazy;		/* 4K pages, mapped at first use */
-	bool untimed;		/* without the statistics of cycles */
-};
-
 static const struct run_env *env;
 
-static const char *unit(void)
+const char *bench_unit(void)
 {
 	bool counted = !strcmp(env->platform, "bochs") || !strcmp(env->opts.profile, "icount");
 
@@ -81,7 +60,7 @@ static void sort(u64 *v, u32 n)
 	}
 }
 
-static void print(struct test_ctx *t, u64 *v, u32 n, const char *u)
+void bench_print(struct test_ctx *t, u64 *v, u32 n, const char *unit)
 {
 	const char *name = strchr(t->test->id, '.') + 1;
 
@@ -89,12 +68,19 @@ static void print(struct test_ctx *t, u64 *v, u32 n, const char *u)
 	EXPECT(t, v[0] > 0 || v[n - 1] > 0);
 	machine_line("bench %s min=%llu median=%llu max=%llu unit=%s", name,
 		     (unsigned long long)v[0], (unsigned long long)v[n / 2],
-		     (unsigned long long)v[n - 1], u);
+		     (unsigned long long)v[n - 1], unit);
+}
+
+void bench_print_guest(struct test_ctx *t, struct machine *m)
+{
+	u64 *v = machine_ptr(m, G_DATA, ROUNDS * 8);
+
+	bench_print(t, v + WARM_UP, SAMPLES, bench_unit());
 }
 
 static void bench_guest(struct test_ctx *t)
 {
-	const struct bench *b = t->test->arg;
+	const struct bench *b = bench_of(t);
 	const struct guest_code *code = virt->vendor == VIRT_VMX ? b->intel : b->amd;
 	struct machine *m = machine_new(t, MODE_LONG64, code);
 	bool was = vcpu_stats_timed;
@@ -110,7 +96,7 @@ static void bench_guest(struct test_ctx *t)
 	reason = machine_run_handling(m, b->handle);
 	vcpu_stats_timed = was;
 	REQUIRE_EQ(t, reason, EXIT_HLT);
-	print(t, (u64 *)machine_ptr(m, G_DATA, ROUNDS * 8) + WARM_UP, SAMPLES, unit());
+	bench_print_guest(t, m);
 	if (b->lazy)
 		EXPECT_EQ(t, m->vm.npt_fills, ROUNDS);
 }
@@ -136,7 +122,7 @@ static void bench_world_switch(struct test_ctx *t)
 		v[i] = rdtsc() - start;
 	}
 	sti();
-	print(t, v, SAMPLES, unit());
+	bench_print(t, v, SAMPLES, bench_unit());
 }
 
 static void nothing(void *arg)
@@ -155,7 +141,7 @@ static void bench_ipi(struct test_ctx *t)
 		REQUIRE(t, !smp_wait(1, 100000));
 		v[i] = rdtsc() - start;
 	}
-	print(t, v, SAMPLES, unit());
+	bench_print(t, v, SAMPLES, bench_unit());
 }
 
 /* From the first instruction of main() to the first one of a guest. */
@@ -168,7 +154,7 @@ static void bench_boot(struct test_ctx *t)
 	REQUIRE_EQ(t, machine_run(m), EXIT_HLT);
 	us = tsc_to_us(((u32)machine_get(m, VREG_RAX) | machine_get(m, VREG_RDX) << 32) -
 		       env->start_tsc);
-	print(t, &us, 1, "us");
+	bench_print(t, &us, 1, "us");
 }
 
 /* Counting an exit, as the run loop does; without the two RDTSCs around it. */
@@ -190,7 +176,7 @@ static void bench_stat_bump(struct test_ctx *t)
 		v[i] -= MIN(v[i], empty);
 	}
 	EXPECT_EQ(t, s->exits[EXIT_CPUID], SAMPLES);
-	print(t, v, SAMPLES, unit());
+	bench_print(t, v, SAMPLES, bench_unit());
 }
 
 #define AGG_SOURCES	1000
@@ -257,7 +243,7 @@ static void bench_read_aggregate(struct test_ctx *t)
 		REQUIRE_EQ(t, sum, AGG_SOURCES * (AGG_SOURCES - 1) / 2);
 	}
 	stats_fs_source_put(top);
-	print(t, v, SAMPLES, unit());
+	bench_print(t, v, SAMPLES, bench_unit());
 }
 
 #define DUMPS		5
@@ -285,34 +271,33 @@ static void bench_dump_line(struct test_ctx *t)
 	}
 	EXPECT_EQ(t, stats_fs_source_remove_subordinate(stat_fs->root, top), 0);
 	stats_fs_source_put(top);
-	print(t, v, DUMPS, unit());
+	bench_print(t, v, DUMPS, bench_unit());
 }
 
-#define GUEST_BENCH(sym, id_, amd_, intel_, handle_, lazy_)			\
-	{ .test = { .id = "bench." id_, .fn = bench_guest, .arg = &benches[sym],	\
-		    .needs = NEED_VIRT }, .amd = amd_, .intel = intel_,		\
-	  .handle = handle_, .lazy = lazy_ }
-#define HOST_BENCH(id_, fn_, needs_) { .test = { .id = "bench." id_, .fn = fn_, .needs = needs_ } }
+#define HOST_BENCH(id_, fn_, needs_)	{ BENCH_TEST(id_, fn_, needs_) }
+#define GUEST_BENCH(id_, amd_, intel_, handle_, ...)				\
+	{ BENCH_TEST(id_, bench_guest, NEED_VIRT), .amd = amd_, .intel = intel_,	\
+	  .handle = handle_, __VA_ARGS__ }
 
 /* clang-format off */
-static const struct bench benches[] = {
+static const struct bench benches[] SECTION_ENTRY(bench) = {
 	HOST_BENCH("boot_to_guest", bench_boot, NEED_VIRT),
 	HOST_BENCH("world_switch", bench_world_switch, NEED_VIRT),
 	HOST_BENCH("ipi", bench_ipi, NEED_SMP),
-	GUEST_BENCH(3, "overhead",  &b_null,    &b_null,   0,			false),
-	GUEST_BENCH(4, "l1_cpuid",  &b_cpuid,   &b_cpuid,  BIT(EXIT_CPUID),	false),
-	GUEST_BENCH(5, "l1_vmcall", &b_vmmcall, &b_vmcall, BIT(EXIT_HYPERCALL),	false),
-	GUEST_BENCH(6, "l1_io",     &b_io,      &b_io,     BIT(EXIT_IO),	false),
-	GUEST_BENCH(7, "l1_msr",    &b_msr,     &b_msr,    BIT(EXIT_MSR),	false),
-	GUEST_BENCH(8, "npt_fill",  &b_npt,     &b_npt,    BIT(EXIT_NPF),	true),
-	{ .test = { .id = "bench.l1_cpuid_nostats", .fn = bench_guest, .arg = &benches[9],
-		    .needs = NEED_VIRT }, .amd = &b_cpuid, .intel = &b_cpuid,
-	  .handle = BIT(EXIT_CPUID), .untimed = true },
+	GUEST_BENCH("overhead",  &b_null,    &b_null,   0),
+	GUEST_BENCH("l1_cpuid",  &b_cpuid,   &b_cpuid,  BIT(EXIT_CPUID)),
+	GUEST_BENCH("l1_vmcall", &b_vmmcall, &b_vmcall, BIT(EXIT_HYPERCALL)),
+	GUEST_BENCH("l1_io",     &b_io,      &b_io,     BIT(EXIT_IO)),
+	GUEST_BENCH("l1_msr",    &b_msr,     &b_msr,    BIT(EXIT_MSR)),
+	GUEST_BENCH("npt_fill",  &b_npt,     &b_npt,    BIT(EXIT_NPF), .lazy = true),
+	GUEST_BENCH("l1_cpuid_nostats", &b_cpuid, &b_cpuid, BIT(EXIT_CPUID), .untimed = true),
 	HOST_BENCH("stat_bump", bench_stat_bump, NEED_NONE),
 	HOST_BENCH("stat_read_aggregate", bench_read_aggregate, NEED_NONE),
 	HOST_BENCH("stat_dump_line", bench_dump_line, NEED_NONE),
 };
 /* clang-format on */
+
+SECTION_BOUNDS(struct bench, bench);
 
 /* tests= chooses measurements, too. */
 static bool chosen(const struct test *test)
@@ -323,9 +308,9 @@ static bool chosen(const struct test *test)
 static void plan_bench(const struct run_env *e)
 {
 	env = e;
-	for (size_t i = 0; i < ARRAY_SIZE(benches); i++)
-		if (chosen(&benches[i].test))
-			report_declare(benches[i].test.id);
+	for (const struct bench *b = __start_nb_bench; b < __stop_nb_bench; b++)
+		if (chosen(&b->test))
+			report_declare(b->test.id);
 	if (!virt)
 		report_incomplete("no usable virtualization: %s", virt_why);
 }
@@ -334,8 +319,8 @@ static void run_bench(const struct run_env *e)
 {
 	static struct test_ctx ctx;
 
-	for (size_t i = 0; i < ARRAY_SIZE(benches); i++) {
-		const struct test *test = &benches[i].test;
+	for (const struct bench *b = __start_nb_bench; b < __stop_nb_bench; b++) {
+		const struct test *test = &b->test;
 		const char *missing = runner_lacks(test);
 		u64 start = time_us();
 

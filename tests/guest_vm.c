@@ -183,7 +183,8 @@ static void intercept_pause(struct vm *vm, u32 total, u32 cpus)
 		(void)!virt->intercept(vm->vcpu[i], ICPT_PAUSE, 0, true);
 }
 
-void guest_vms_run(struct test_ctx *t, struct guest_vm *const *g, u32 n, const u64 *deadline)
+void guest_vms_run_on(struct test_ctx *t, u32 max_cpus, struct guest_vm *const *g, u32 n,
+		      const u64 *deadline)
 {
 	u64 pages = ALIGN_UP(sizeof(struct sched), PAGE_SIZE) / PAGE_SIZE;
 	struct sched *s = host_alloc(pages, t->owner);
@@ -193,7 +194,7 @@ void guest_vms_run(struct test_ctx *t, struct guest_vm *const *g, u32 n, const u
 		TEST_ERROR(t, "no memory for the scheduler");
 	for (u32 i = 0; i < n; i++)
 		total += g[i]->m.vm.vcpu_count;
-	cpus = MIN(total, cpu_count);
+	cpus = MIN(total, max_cpus);
 	sched_init(s, cpus);
 	for (u32 i = 0; i < n; i++) {
 		struct vm *vm = &g[i]->m.vm;
@@ -204,4 +205,9 @@ void guest_vms_run(struct test_ctx *t, struct guest_vm *const *g, u32 n, const u
 		sched_add(s, vm);
 	}
 	test_on_cpus(t, cpus, guest_job, s);
+}
+
+void guest_vms_run(struct test_ctx *t, struct guest_vm *const *g, u32 n, const u64 *deadline)
+{
+	guest_vms_run_on(t, cpu_count, g, n, deadline);
 }

@@ -43,5 +43,8 @@ int __must_check guest_vm_load(struct guest_vm *g, struct load_image *img, const
  * its vm.end.
  */
 void guest_vms_run(struct test_ctx *t, struct guest_vm *const *g, u32 n, const u64 *deadline);
+/* The same on at most so many of this machine's CPUs. */
+void guest_vms_run_on(struct test_ctx *t, u32 max_cpus, struct guest_vm *const *g, u32 n,
+		      const u64 *deadline);
 
 #endif

@@ -38,13 +38,15 @@ static const struct seg_set segs[] = {
 	[MODE_LONG64] = { G_SEL_CODE64, 0xa9b, G_SEL_DATA, 0xc93, ~0u, ~0u },
 };
 
-static void build_tables(struct machine *m)
+void machine_memory(struct machine *m)
 {
 	u64 *pml4 = machine_ptr(m, G_PML4, PAGE_SIZE);
 	u64 *pdpt = machine_ptr(m, G_PDPT, PAGE_SIZE);
 	u64 *pd = machine_ptr(m, G_PD, 4 * PAGE_SIZE);
 	u32 *pd32 = machine_ptr(m, G_PT32, PAGE_SIZE);
 
+	memcpy(machine_ptr(m, G_GDT, sizeof(guest_gdt)), guest_gdt, sizeof(guest_gdt));
+	*(u16 *)machine_ptr(m, G_TSS + 0x66, 2) = 0x68;
 	pml4[0] = G_PDPT | 7;
 	for (u64 i = 0; i < 4; i++)
 		pdpt[i] = (G_PD + i * PAGE_SIZE) | 7;
@@ -54,35 +56,34 @@ static void build_tables(struct machine *m)
 		pd32[i] = i << 22 | 0x87;
 }
 
-static void set_segments(struct machine *m, enum machine_mode mode)
+static void set_segments(struct vcpu *v, enum machine_mode mode)
 {
 	const struct seg_set *s = &segs[mode];
 	struct vsegment seg = { .selector = s->ds_sel, .attr = s->ds_attr, .limit = s->ds_limit };
 
 	for (enum vseg r = VSEG_ES; r <= VSEG_GS; r++)
 		if (r != VSEG_CS)
-			virt->set_seg(m->v, r, &seg);
+			virt->set_seg(v, r, &seg);
 	seg = (struct vsegment){ .selector = s->cs_sel, .attr = s->cs_attr, .limit = s->cs_limit };
 	if (mode == MODE_REAL16) {
 		seg.selector = G_CODE >> 4;
 		seg.base = G_CODE;
 	}
-	virt->set_seg(m->v, VSEG_CS, &seg);
+	virt->set_seg(v, VSEG_CS, &seg);
 	seg = (struct vsegment){ .attr = 0x82, .limit = 0xffff };
-	virt->set_seg(m->v, VSEG_LDTR, &seg);
+	virt->set_seg(v, VSEG_LDTR, &seg);
 	seg = (struct vsegment){ .selector = G_SEL_TSS, .attr = 0x8b, .limit = 0x67,
 				 .base = G_TSS };
-	virt->set_seg(m->v, VSEG_TR, &seg);
+	virt->set_seg(v, VSEG_TR, &seg);
 	seg = (struct vsegment){ .base = G_GDT, .limit = sizeof(guest_gdt) + 7 };
-	virt->set_seg(m->v, VSEG_GDTR, &seg);
+	virt->set_seg(v, VSEG_GDTR, &seg);
 	/* No IDT: an exception is a triple fault until machine_idt. */
 	seg = (struct vsegment){ .limit = mode == MODE_REAL16 ? 0x3ff : 0 };
-	virt->set_seg(m->v, VSEG_IDTR, &seg);
+	virt->set_seg(v, VSEG_IDTR, &seg);
 }
 
-static void set_control(struct machine *m, enum machine_mode mode)
+static void set_control(struct vcpu *v, enum machine_mode mode)
 {
-	struct vcpu *v = m->v;
 	u64 cr0 = CR0_ET | CR0_NE;
 
 	if (mode != MODE_REAL16)
@@ -105,6 +106,19 @@ static void set_control(struct machine *m, enum machine_mode mode)
 	v->gpr[VREG_RSP] = mode == MODE_REAL16 ? 0xfff0 : G_STACK_TOP;
 }
 
+void machine_enter(struct vcpu *v, enum machine_mode mode)
+{
+	set_segments(v, mode);
+	set_control(v, mode);
+}
+
+void machine_code(struct machine *m, u64 gpa, const struct guest_code *code)
+{
+	u64 len = (u64)(code->end - code->start);
+
+	memcpy(machine_ptr(m, gpa, len), code->start, len);
+}
+
 static void give_up(struct machine *m, const char *what, int err)
 {
 	TEST_ERROR(m->t, "machine: %s failed (error %d)", what, err);
@@ -113,7 +127,6 @@ static void give_up(struct machine *m, const char *what, int err)
 struct machine *machine_new(struct test_ctx *t, enum machine_mode mode,
 			    const struct guest_code *code)
 {
-	u64 len = (u64)(code->end - code->start);
 	struct machine *m = host_alloc(MACHINE_PAGES, t->owner);
 	int err;
 
@@ -133,12 +146,9 @@ struct machine *machine_new(struct test_ctx *t, enum machine_mode mode,
 	if (err)
 		give_up(m, "vcpu_create", err);
 	m->v->deadline = t->deadline;
-	memcpy(machine_ptr(m, G_GDT, sizeof(guest_gdt)), guest_gdt, sizeof(guest_gdt));
-	memcpy(machine_ptr(m, G_CODE, len), code->start, len);
-	*(u16 *)machine_ptr(m, G_TSS + 0x66, 2) = 0x68;
-	build_tables(m);
-	set_segments(m, mode);
-	set_control(m, mode);
+	machine_memory(m);
+	machine_code(m, G_CODE, code);
+	machine_enter(m->v, mode);
 	return m;
 }
 
@@ -217,6 +227,16 @@ static void emit_stub(u8 *p, u32 addr, u8 vector, u32 common)
 	memcpy(s, &rel, 4);
 }
 
+void machine_gate(struct machine *m, u8 vector, u32 addr)
+{
+	u64 *gate = machine_ptr(m, G_IDT + vector * 16, 16);
+
+	/* Present interrupt gate, DPL 3 so that INT n works from anywhere. */
+	gate[0] = (addr & 0xffff) | (u64)G_SEL_CODE64 << 16 | 0xeeULL << 40 |
+		  (u64)(addr >> 16) << 48;
+	gate[1] = 0;
+}
+
 void machine_idt(struct machine *m)
 {
 	u32 common = G_HANDLERS + 256 * 16;
@@ -230,13 +250,9 @@ void machine_idt(struct machine *m)
 		code[256 * 16 + len - 7] = 0xc1;
 	for (u32 i = 0; i < 256; i++) {
 		u32 addr = G_HANDLERS + i * 16;
-		u64 *gate = machine_ptr(m, G_IDT + i * 16, 16);
 
 		emit_stub(code + i * 16, addr, (u8)i, common);
-		/* Present interrupt gate, DPL 3 so that INT n works from anywhere. */
-		gate[0] = (addr & 0xffff) | (u64)G_SEL_CODE64 << 16 | 0xeeULL << 40 |
-			  (u64)(addr >> 16) << 48;
-		gate[1] = 0;
+		machine_gate(m, (u8)i, addr);
 	}
 	virt->set_seg(m->v, VSEG_IDTR, &idtr);
 }

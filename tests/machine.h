@@ -75,6 +75,17 @@ struct machine *machine_new(struct test_ctx *t, enum machine_mode mode,
 			    const struct guest_code *code);
 
 /*
+ * The parts of machine_new, for a machine that was made otherwise: GDT, TSS and
+ * page tables; code at gpa; the registers of a vCPU that begins at G_CODE.
+ */
+void machine_memory(struct machine *m);
+void machine_code(struct machine *m, u64 gpa, const struct guest_code *code);
+void machine_enter(struct vcpu *v, enum machine_mode mode);
+
+/* A gate of the IDT at G_IDT, 64-bit. */
+void machine_gate(struct machine *m, u8 vector, u32 addr);
+
+/*
  * Gives the guest an IDT: every exception is recorded at G_EXC and ends in a
  * hypercall (EXIT_HYPERCALL); interrupts 0x20-0xff likewise.
  * 64-bit machines only.
