@@ -62,13 +62,12 @@ static int rank(const struct vpic_chip *c, int n)
 
 static int highest(const struct vpic_chip *c, u8 bits)
 {
-	for (int i = 0; i < 8; i++) {
-		int n = (c->lowest + 1 + i) & 7;
+	u32 first = (c->lowest + 1u) & 7;
 
-		if (bits & bit(n))
-			return n;
-	}
-	return -1;
+	if (!bits)
+		return -1;
+	/* Turned so that bit 0 has the highest priority. */
+	return (int)((first + (u32)__builtin_ctz((bits | (u32)bits << 8) >> first)) & 7);
 }
 
 /* In-service bits that count: not the masked ones in special mask mode. */
@@ -81,10 +80,11 @@ static u8 in_service(const struct vpic_chip *c)
 static int request(const struct vpic_state *s, int chip)
 {
 	const struct vpic_chip *c = &s->chip[chip];
-	int n = highest(c, irr(c) & (u8)~c->imr), serving = highest(c, in_service(c));
+	int n = highest(c, irr(c) & (u8)~c->imr), serving;
 
-	if (c->init != PIC_READY || n < 0)
+	if (n < 0 || c->init != PIC_READY)
 		return -1;
+	serving = highest(c, in_service(c));
 	if (serving < 0 || rank(c, n) < rank(c, serving))
 		return n;
 	/* Special fully nested: a slave in service is not locked out. */
@@ -123,10 +123,14 @@ static void settle(struct vpic *p, bool was)
 
 void vpic_set_irq(struct vpic *p, u8 irq, bool level)
 {
-	bool was = vpic_intr(p);
+	bool was;
 
 	if (irq > 15 || irq == CASCADE_IR)
 		return;
+	/* Devices tell their level after each access. */
+	if (!(p->s.chip[irq / 8].line & bit(irq % 8)) == !level)
+		return;
+	was = vpic_intr(p);
 	set_line(&p->s.chip[irq / 8], irq % 8, level);
 	settle(p, was);
 }

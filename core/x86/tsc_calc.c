@@ -6,24 +6,15 @@
 u64 mul_div_u64(u64 a, u64 mul, u64 div)
 {
 	unsigned __int128 product = (unsigned __int128)a * mul;
-	u64 rest = 0, quotient = 0;
+	u64 high = (u64)(product >> 64), low = (u64)product;
 
-	if (!(u64)(product >> 64))
-		return (u64)product / div;
-	if ((u64)(product >> 64) >= div)
+	if (!high)
+		return low / div;
+	if (high >= div)
 		return ~0ULL;
-	/* Long division: the compiler would call a library for 128 bits. */
-	for (int i = 127; i >= 0; i--) {
-		bool carry = rest >> 63;
-
-		rest = rest << 1 | ((u64)(product >> i) & 1);
-		quotient <<= 1;
-		if (carry || rest >= div) {
-			rest -= div;
-			quotient |= 1;
-		}
-	}
-	return quotient;
+	/* The quotient has 64 bits; the compiler would call a library for 128. */
+	__asm__("divq %2" : "+a"(low), "+d"(high) : "rm"(div) : "cc");
+	return low;
 }
 
 /* SDM2 CPUID 15h; SDM3 18.7.3: what stands for a crystal that is not told. */
