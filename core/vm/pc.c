@@ -33,9 +33,12 @@ u64 pc_now(const struct pc *pc)
 /* Rounded up: when the TSC is there, pc_now has reached t. */
 u64 pc_time_to_tsc(const struct pc *pc, u64 t)
 {
-	u64 ticks = mul_div_u64(t, tsc_khz(), 1000000);
+	u64 ticks;
 
-	if (t == DEV_NEVER || ticks >= DEV_NEVER - pc->tsc_base - 1)
+	if (t == DEV_NEVER)
+		return DEV_NEVER;
+	ticks = mul_div_u64(t, tsc_khz(), 1000000);
+	if (ticks >= DEV_NEVER - pc->tsc_base - 1)
 		return DEV_NEVER;
 	return pc->tsc_base + ticks + 1;
 }
