@@ -153,6 +153,15 @@ static inline bool vlapic_posted(const struct vlapic *a)
 	return READ_ONCE(a->posted_signals) || READ_ONCE(a->s.signals);
 }
 
+/* Anything requested, deliverable or not, or posted. */
+static inline bool vlapic_busy(const struct vlapic *a)
+{
+	const u32 *irr = a->s.irr;
+
+	return irr[0] | irr[1] | irr[2] | irr[3] | irr[4] | irr[5] | irr[6] | irr[7] ||
+	       vlapic_posted(a);
+}
+
 /* The vector that can be delivered now (in IRR, above PPR), or -1. */
 int vlapic_pending(const struct vlapic *a);
 /* The highest requested vector's class (1..15) if only TPR holds it back, else 0. */

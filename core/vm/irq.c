@@ -188,8 +188,10 @@ void vcpu_tpr_out(struct vcpu *v)
 {
 	if (vlapic_cr8(v->apic) != virt->get(v, VREG_CR8))
 		virt->set(v, VREG_CR8, vlapic_cr8(v->apic));
-	/* TPR, EOI and others change what can be delivered. */
-	v->poke = 1;
+	/* TPR, EOI and others change what can be delivered, and for what to wait. */
+	if (vlapic_busy(v->apic) || v->events.intr || vpic_intr(&v->vm->pc->pic) ||
+	    v->windows || v->apic->s.tpr & 0xf)
+		v->poke = 1;
 }
 
 bool vcpu_apic_mmio(struct vcpu *v, u64 gpa, u8 size, bool write, u64 *val)

@@ -32,6 +32,25 @@ static void test_power_up_of_each_member(void **state)
 		assert_int_equal(s->lvt[i], 0x10000);
 	assert_int_equal(vlapic_pending(&box.apic[3]), -1);
 	assert_false(vlapic_posted(&box.apic[3]));
+	assert_false(vlapic_busy(&box.apic[3]));
+}
+
+/* Posted, requested though TPR is above it, no more when it is in service. */
+static void test_busy_until_nothing_is_requested(void **state)
+{
+	const struct apic_msg m = { .vector = 0x71, .shorthand = 1 };
+	struct vlapic *a = one();
+
+	wr(a, 0xf0, 0x1ff);
+	assert_false(vlapic_busy(a));
+	assert_true(vlapic_accept(a, &m));
+	assert_true(vlapic_busy(a));
+	assert_int_equal(vlapic_pull(a), 0);
+	wr(a, 0x80, 0xf0);
+	assert_int_equal(vlapic_pending(a), -1);
+	assert_true(vlapic_busy(a));
+	vlapic_ack(a, 0x71);
+	assert_false(vlapic_busy(a));
 }
 
 static void test_page_is_where_the_base_says(void **state)
@@ -440,6 +459,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_power_up_of_each_member),
+		cmocka_unit_test(test_busy_until_nothing_is_requested),
 		cmocka_unit_test(test_page_is_where_the_base_says),
 		cmocka_unit_test(test_base_reserved_bits_fault),
 		cmocka_unit_test(test_mode_transitions),
