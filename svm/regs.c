@@ -38,6 +38,14 @@ static const u16 vseg_member[VSEG_COUNT] = {
 	[VSEG_LDTR] = VMCB_F_ldtr_selector, [VSEG_TR] = VMCB_F_tr_selector,
 	[VSEG_GDTR] = VMCB_F_gdtr_selector, [VSEG_IDTR] = VMCB_F_idtr_selector,
 };
+/* The same by offset, for reading. */
+static const u16 vseg_offset[VSEG_COUNT] = {
+	[VSEG_ES] = offsetof(struct vmcb, _es), [VSEG_CS] = offsetof(struct vmcb, _cs),
+	[VSEG_SS] = offsetof(struct vmcb, _ss), [VSEG_DS] = offsetof(struct vmcb, _ds),
+	[VSEG_FS] = offsetof(struct vmcb, fs), [VSEG_GS] = offsetof(struct vmcb, gs),
+	[VSEG_LDTR] = offsetof(struct vmcb, ldtr), [VSEG_TR] = offsetof(struct vmcb, tr),
+	[VSEG_GDTR] = offsetof(struct vmcb, _gdtr), [VSEG_IDTR] = offsetof(struct vmcb, _idtr),
+};
 enum { MEMBER_SELECTOR, MEMBER_ATTRIB, MEMBER_LIMIT, MEMBER_BASE };
 
 /* MOV DRn takes no variable number. */
@@ -208,14 +216,10 @@ void svm_set(struct vcpu *v, enum vreg r, u64 val)
 void svm_get_seg(struct vcpu *v, enum vseg s, struct vsegment *out)
 {
 	const struct vmcb *c = ((struct svm_vcpu *)v->arch)->vmcb;
-	unsigned int f = vseg_member[s];
+	const struct vmcb_seg *m = (const void *)((const u8 *)c + vseg_offset[s]);
 
-	*out = (struct vsegment){
-		.selector = (u16)vmcb_read(c, f + MEMBER_SELECTOR),
-		.attr = (u16)vmcb_read(c, f + MEMBER_ATTRIB),
-		.limit = (u32)vmcb_read(c, f + MEMBER_LIMIT),
-		.base = vmcb_read(c, f + MEMBER_BASE),
-	};
+	*out = (struct vsegment){ .selector = m->selector, .attr = m->attrib,
+				  .limit = m->limit, .base = m->base };
 	if (s >= VSEG_GDTR)
 		return;
 	out->unusable = !(out->attr & SEG_P);
