@@ -3,6 +3,7 @@
 #include "svm/decode.h"
 
 #include "core/vm/insn.h"
+#include "core/vm/run.h"
 #include "core/x86/regs.h"
 #include "svm/exit.h"
 #include "svm/ops.h"
@@ -14,25 +15,7 @@ static struct vmcb *vmcb_of(struct vcpu *v)
 
 int svm_fetch_insn(struct vcpu *v, struct insn *out)
 {
-	enum insn_mode mode = virt->mode(v);
-	u8 code[INSN_MAX_LEN];
-	u64 linear = v->rip;
-	unsigned int n;
-	int err;
-
-	if (mode != INSN_MODE_64)
-		linear = (u32)(vmcb_get_cs(vmcb_of(v))->base + linear);
-	n = MIN(PAGE_SIZE - (linear & ~PAGE_MASK), (u64)INSN_MAX_LEN);
-	if (vcpu_fetch(v, linear, code, n))
-		return -EFAULT;
-	err = insn_decode_as(out, code, n, mode, INSN_RULE_AMD);
-	/* The next page is read only when the instruction really reaches it. */
-	if (err == -EAGAIN && n < INSN_MAX_LEN) {
-		if (vcpu_fetch(v, linear + n, code + n, INSN_MAX_LEN - n))
-			return -EFAULT;
-		err = insn_decode_as(out, code, INSN_MAX_LEN, mode, INSN_RULE_AMD);
-	}
-	return err;
+	return vcpu_decode(v, out, INSN_RULE_AMD);
 }
 
 /*

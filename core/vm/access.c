@@ -129,26 +129,6 @@ int vcpu_fetch(struct vcpu *v, u64 linear, void *buf, unsigned int n)
 	return copy_linear(v, linear, buf, n, PTA_EXEC | user_bit(v), &fault);
 }
 
-/* Slow path of the length: any mode, any prefix, across pages. */
-static int insn_len_any(struct vcpu *v, u64 linear, enum insn_mode mode, u32 op)
-{
-	u64 left = PAGE_SIZE - (linear & (PAGE_SIZE - 1));
-	unsigned int n = MIN(left, INSN_MAX_LEN);
-	u8 code[INSN_MAX_LEN];
-	int len;
-
-	if (vcpu_fetch(v, linear, code, n))
-		return -EFAULT;
-	len = insn_len(code, n, mode, op);
-	/* The next page is read only when the instruction really reaches it. */
-	if (len == -EAGAIN && n < INSN_MAX_LEN) {
-		if (vcpu_fetch(v, linear + n, code + n, INSN_MAX_LEN - n))
-			return -EFAULT;
-		len = insn_len(code, INSN_MAX_LEN, mode, op);
-	}
-	return len;
-}
-
 /*
  * 4-level walk for a fetch that the CPU itself has just made: no permissions
  * to check, no accessed bits to set.  Fills path[] from the top and returns
@@ -177,9 +157,8 @@ static u64 walk_code(const struct gmem *g, u64 cr3, u64 va, const u64 **path)
 }
 
 /* Walks the guest's tables for a page of code and remembers the way. */
-static bool code_page_fill(struct vcpu *v, u64 page, u64 cr3)
+static bool code_page_fill(struct vcpu *v, struct code_page *c, u64 page, u64 cr3)
 {
-	struct code_page *c = &v->code;
 	const u64 *path[4] = { NULL };
 	u64 gpa;
 
@@ -208,36 +187,98 @@ static inline bool code_page_valid(const struct code_page *c, u64 page, u64 cr3)
 	       READ_ONCE(*c->entry[1]) == c->value[1] && READ_ONCE(*c->entry[0]) == c->value[0];
 }
 
+static inline struct code_page *code_page_of(struct vcpu *v)
+{
+	return &v->code[v->rip / PAGE_SIZE % CODE_PAGES];
+}
+
+static __attribute__((noinline)) const u8 *code_seek(struct vcpu *v)
+{
+	struct code_page *c = code_page_of(v);
+	u64 page = v->rip & PAGE_MASK;
+
+	if (v->rip - page > PAGE_SIZE - INSN_MAX_LEN ||
+	    !code_page_fill(v, c, page, virt->get(v, VREG_CR3)))
+		return NULL;
+	return c->host + (v->rip - page);
+}
+
 /*
- * Length of the instruction at RIP when the CPU did not say it.  The usual
- * case, 64-bit code within a page seen before, costs no table walk.
+ * 64-bit code at RIP that lies within a page: usually one seen before, which
+ * costs no table walk.  INSN_MAX_LEN bytes that the guest may be changing, or
+ * NULL.
  */
-int vcpu_insn_len(struct vcpu *v, u32 op, u32 op2)
+static inline const u8 *code_at_rip(struct vcpu *v)
+{
+	u64 cr3 = virt->get(v, VREG_CR3), off = v->rip & ~PAGE_MASK;
+	const struct code_page *c = code_page_of(v);
+
+	if (likely(off <= PAGE_SIZE - INSN_MAX_LEN && code_page_valid(c, v->rip - off, cr3)))
+		return c->host + off;
+	return code_seek(v);
+}
+
+int vcpu_decode(struct vcpu *v, struct insn *i, unsigned int rules)
 {
 	enum insn_mode mode = virt->mode(v);
-	u64 linear = v->rip;
+	const u8 *seen = mode == INSN_MODE_64 ? code_at_rip(v) : NULL;
+	u8 code[INSN_MAX_LEN];
+	unsigned int n = INSN_MAX_LEN;
 	struct vsegment cs;
+	u64 linear = v->rip;
+	int err;
 
-	if (likely(mode == INSN_MODE_64)) {
-		u64 cr3 = virt->get(v, VREG_CR3);
-		u64 page = linear & PAGE_MASK;
-		u64 off = linear - page;
-
-		if (likely(off <= PAGE_SIZE - INSN_MAX_LEN &&
-			   (code_page_valid(&v->code, page, cr3) ||
-			    code_page_fill(v, page, cr3)))) {
-			const u8 *code = v->code.host + off;
-			int len = insn_len_plain(code, op);
-
-			if (unlikely(!len))
-				len = insn_len_plain(code, op2);
-			if (unlikely(!len))
-				len = insn_len_slow(code, INSN_MAX_LEN, mode, 0);
-			return len;
-		}
-	} else {
+	if (seen) {
+		memcpy(code, seen, INSN_MAX_LEN);
+		return insn_decode_as(i, code, INSN_MAX_LEN, mode, rules);
+	}
+	if (mode != INSN_MODE_64) {
 		virt->get_seg(v, VSEG_CS, &cs);
 		linear = (u32)(cs.base + v->rip);
 	}
-	return insn_len_any(v, linear, mode, 0);
+	n = (unsigned int)MIN(PAGE_SIZE - (linear & (PAGE_SIZE - 1)), (u64)n);
+	if (vcpu_fetch(v, linear, code, n))
+		return -EFAULT;
+	err = insn_decode_as(i, code, n, mode, rules);
+	/* The next page is read only when the instruction really reaches it. */
+	if (err == -EAGAIN && n < INSN_MAX_LEN) {
+		if (vcpu_fetch(v, linear + n, code + n, INSN_MAX_LEN - n))
+			return -EFAULT;
+		err = insn_decode_as(i, code, INSN_MAX_LEN, mode, rules);
+	}
+	return err;
+}
+
+static __attribute__((noinline)) int insn_len_other(const u8 *code, u32 op2)
+{
+	int len = insn_len_plain(code, op2);
+
+	return len ? len : insn_len_slow(code, INSN_MAX_LEN, INSN_MODE_64, 0);
+}
+
+static __attribute__((noinline)) int insn_len_decoded(struct vcpu *v)
+{
+	struct insn i;
+	int err = vcpu_decode(v, &i, 0);
+
+	return err ? err : i.len;
+}
+
+/*
+ * Length of the instruction at RIP when the CPU did not say it.  The usual
+ * case is short: what is rare is in functions of its own, so that this one
+ * saves few registers.
+ */
+int vcpu_insn_len(struct vcpu *v, u32 op, u32 op2)
+{
+	const u8 *code;
+	int len;
+
+	if (unlikely(virt->mode(v) != INSN_MODE_64))
+		return insn_len_decoded(v);
+	code = code_at_rip(v);
+	if (unlikely(!code))
+		return insn_len_decoded(v);
+	len = insn_len_plain(code, op);
+	return likely(len) ? len : insn_len_other(code, op2);
 }

@@ -105,8 +105,8 @@ static const struct emul_row group3[8] = {
 };
 static const struct emul_row group45[8] = {
 	[0] = MEMBER(op_inc, RW),    [1] = MEMBER(op_dec, RW),
-	[2] = MEMBER(op_call, F_RD), [4] = MEMBER(op_jmp, F_RD),
-	[6] = MEMBER(op_push, F_RD),
+	[2] = MEMBER(op_call, F_RD | F_STACK), [4] = MEMBER(op_jmp, F_RD),
+	[6] = MEMBER(op_push, F_RD | F_STACK),
 };
 static const struct emul_row group8[8] = {
 	[4] = MEMBER(op_bt, F_RD), [5] = MEMBER(op_bts, RW),
@@ -246,6 +246,14 @@ static struct emul_row lookup(const struct insn *i)
 bool emul_supported(const struct insn *i)
 {
 	return lookup(i).fn != NULL;
+}
+
+bool emul_one_operand(const struct insn *i)
+{
+	struct emul_row row = lookup(i);
+
+	return i->flags & (INSN_F_MEM | INSN_F_MOFFS) && row.fn &&
+	       !(row.flags & (F_SELF | F_STACK));
 }
 
 /*

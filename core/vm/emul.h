@@ -85,6 +85,12 @@ int __must_check emul_insn(struct emul_state *s, const struct insn *i,
 bool emul_supported(const struct insn *i);
 
 /*
+ * Is all memory that emul_insn() touches for i the one operand that it names?
+ * May be false where it is so nonetheless.
+ */
+bool emul_one_operand(const struct insn *i);
+
+/*
  * Building blocks for INS and OUTS, which exit as I/O: where the memory side
  * of the next iteration is (checked against the segment; 0, or -EFAULT with
  * *fault), how many iterations RCX asks for (1 without REP), and stepping RSI

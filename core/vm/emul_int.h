@@ -30,6 +30,7 @@ enum operand_src {
 #define F_LOCK	0x04	/* locked with a memory operand, prefix or not (XCHG) */
 #define F_BITS	0x08	/* a register bit offset moves the memory operand */
 #define F_SELF	0x10	/* fn does everything, operands are not fetched */
+#define F_STACK	0x20	/* pushes besides */
 
 struct emul;
 

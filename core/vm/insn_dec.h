@@ -93,13 +93,25 @@ static inline int insn_fetch(struct dec *d, u8 *out)
 /* size bytes, little endian, zero-extended.  size 0: 0. */
 static inline int insn_fetch_n(struct dec *d, unsigned int size, u64 *out)
 {
+	const u8 *p = d->b + d->pos;
 	u64 v = 0;
 
 	*out = 0;
 	if (d->n - d->pos < size)
 		return d->short_err;
-	for (unsigned int k = 0; k < size; k++)
-		v |= (u64)d->b[d->pos + k] << (8 * k);
+	/* Each copy of a known size is one load. */
+	switch (size) {
+	case 1:
+		v = *p;
+		break;
+	case 4:
+		__builtin_memcpy(&v, p, 4);
+		break;
+	default:
+		for (unsigned int k = 0; k < size; k++)
+			v |= (u64)p[k] << (8 * k);
+		break;
+	}
 	d->pos += size;
 	*out = v;
 	return 0;

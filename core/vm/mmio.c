@@ -13,9 +13,34 @@
 struct mmio_ctx {
 	struct vcpu *v;
 	struct event *fault;	/* of emul_insn */
+	u64 gpa;		/* of the only operand, which the CPU translated; ~0: unknown */
 	bool user;
+	bool write;		/* ... for writing */
 	bool done;		/* a device ended the guest */
 };
+
+/*
+ * The CPU has walked the guest's tables for what it reported: with one operand
+ * in memory, at the same offset in its page, that is the answer.
+ */
+static bool is_known(const struct mmio_ctx *c, u64 linear, unsigned int n, bool write)
+{
+	u64 off = linear & ~PAGE_MASK;
+
+	return c->gpa != ~0ULL && (c->gpa & ~PAGE_MASK) == off && off + n <= PAGE_SIZE &&
+	       (c->write || !write);
+}
+
+static int translate(const struct mmio_ctx *c, u64 linear, unsigned int n, bool write, u64 *gpa)
+{
+	u32 access = (write ? PTA_WRITE : PTA_READ) | (c->user ? PTA_USER : 0);
+
+	if (likely(is_known(c, linear, n, write))) {
+		*gpa = c->gpa;
+		return 0;
+	}
+	return vcpu_translate(c->v, linear, access, gpa, c->fault);
+}
 
 /* A piece of an access that lies in one page, naturally split for the bus. */
 static unsigned int piece(u64 gpa, unsigned int n)
@@ -60,15 +85,14 @@ static void bus_piece(struct mmio_ctx *c, u64 gpa, void *buf, unsigned int size,
 
 static int transfer(struct mmio_ctx *c, u64 linear, u8 *buf, unsigned int n, bool write)
 {
-	u32 access = (write ? PTA_WRITE : PTA_READ) | (c->user ? PTA_USER : 0);
 	u64 gpa[2];
 	u64 next = ALIGN_DOWN(linear, PAGE_SIZE) + PAGE_SIZE;
 	int err;
 
 	/* Both pages first: nothing is half done when the second faults. */
-	err = vcpu_translate(c->v, linear, access, &gpa[0], c->fault);
+	err = translate(c, linear, n, write, &gpa[0]);
 	if (!err && linear + n > next)
-		err = vcpu_translate(c->v, next, access, &gpa[1], c->fault);
+		err = translate(c, next, 1, write, &gpa[1]);
 	if (err)
 		return err;
 	while (n) {
@@ -100,12 +124,11 @@ static int mmio_write(void *ctx, u64 linear, const void *buf, unsigned int n)
 static int mmio_probe_write(void *ctx, u64 linear, unsigned int n)
 {
 	struct mmio_ctx *c = ctx;
-	u32 access = PTA_WRITE | (c->user ? PTA_USER : 0);
 	u64 gpa, next = ALIGN_DOWN(linear, PAGE_SIZE) + PAGE_SIZE;
-	int err = vcpu_translate(c->v, linear, access, &gpa, c->fault);
+	int err = translate(c, linear, n, true, &gpa);
 
 	if (!err && linear + n > next)
-		err = vcpu_translate(c->v, next, access, &gpa, c->fault);
+		err = translate(c, next, 1, true, &gpa);
 	return err;
 }
 
@@ -117,10 +140,9 @@ static int mmio_cmpxchg(void *ctx, u64 linear, const void *expected, const void 
 			unsigned int n)
 {
 	struct mmio_ctx *c = ctx;
-	u32 access = PTA_WRITE | (c->user ? PTA_USER : 0);
 	u64 gpa, old = 0, new = 0;
 	void *mem;
-	int err = vcpu_translate(c->v, linear, access, &gpa, c->fault);
+	int err = translate(c, linear, n, true, &gpa);
 
 	if (err)
 		return err;
@@ -221,37 +243,25 @@ static const struct emul_ops ops = {
 	.vec_get = vec_get, .vec_set = vec_set,
 };
 
-static void state_from_vcpu(struct vcpu *v, struct emul_state *s)
+/*
+ * What emul_insn looks at for i.  64-bit code has only the bases of FS and GS
+ * (emul.h), and the selectors that MOV from a segment register stores.
+ */
+static void state_from_vcpu(struct vcpu *v, const struct insn *i, bool one, struct emul_state *s)
 {
+	bool all = i->mode != INSN_MODE_64 || !one;
+
 	memcpy(s->gpr, v->gpr, sizeof(s->gpr));
 	s->rip = v->rip;
 	s->rflags = v->rflags;
 	s->cr0 = virt->get(v, VREG_CR0);
 	s->cr4 = virt->get(v, VREG_CR4);
-	for (enum vseg i = VSEG_ES; i <= VSEG_GS; i++)
-		virt->get_seg(v, i, &s->seg[i]);
+	for (enum vseg n = VSEG_ES; n <= VSEG_GS; n++)
+		if (all || n == VSEG_SS || (n >= VSEG_FS && n == i->seg))
+			virt->get_seg(v, n, &s->seg[n]);
 	s->cpl = s->seg[VSEG_SS].attr >> 5 & 3;
 	s->cpu = (run_policy.caps->bmi1 ? EMUL_CPU_TZCNT : 0) |
 		 (run_policy.caps->lzcnt ? EMUL_CPU_LZCNT : 0);
-}
-
-static int decode_at_rip(struct vcpu *v, const struct emul_state *s, struct insn *i)
-{
-	enum insn_mode mode = virt->mode(v);
-	u64 linear = mode == INSN_MODE_64 ? v->rip : (u32)(s->seg[VSEG_CS].base + v->rip);
-	unsigned int n = (unsigned int)MIN(PAGE_SIZE - (linear & (PAGE_SIZE - 1)), INSN_MAX_LEN);
-	u8 code[INSN_MAX_LEN];
-	int err;
-
-	if (vcpu_fetch(v, linear, code, n))
-		return -EFAULT;
-	err = insn_decode(i, code, n, mode);
-	if (err == -EAGAIN && n < INSN_MAX_LEN) {
-		if (vcpu_fetch(v, linear + n, code + n, INSN_MAX_LEN - n))
-			return -EFAULT;
-		err = insn_decode(i, code, INSN_MAX_LEN, mode);
-	}
-	return err;
 }
 
 static enum verdict finish(struct vcpu *v, const struct emul_state *s, int ret,
@@ -272,9 +282,10 @@ enum verdict mmio_exit(struct vcpu *v)
 {
 	const struct exit_npf *f = &v->exit.npf;
 	struct event fault;
-	struct mmio_ctx c = { .v = v, .fault = &fault };
+	struct mmio_ctx c = { .v = v, .fault = &fault, .write = f->write };
 	struct emul_state s;
 	struct insn insn;
+	bool one;
 	int ret;
 
 	v->stat.mmio_exits++;
@@ -287,11 +298,13 @@ enum verdict mmio_exit(struct vcpu *v)
 		return vcpu_fail(v, STOP_UNHANDLED, "%s at %llx, which is no memory",
 				 f->exec ? "instruction fetch" : "page-table walk",
 				 (unsigned long long)f->gpa);
-	state_from_vcpu(v, &s);
-	c.user = s.cpl == 3;
-	if (decode_at_rip(v, &s, &insn))
+	if (vcpu_decode(v, &insn, 0))
 		return vcpu_fail(v, STOP_UNHANDLED, "cannot decode the access to %llx",
 				 (unsigned long long)f->gpa);
+	one = emul_one_operand(&insn);
+	state_from_vcpu(v, &insn, one, &s);
+	c.user = s.cpl == 3;
+	c.gpa = one ? f->gpa : ~0ULL;
 	ret = emul_insn(&s, &insn, &ops, &c, &fault);
 	v->stat.insn_emulation++;
 	v->stat.insn_emulation_fail += ret < 0 && ret != -EFAULT;

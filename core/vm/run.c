@@ -186,7 +186,7 @@ enum exit_reason vcpu_step(struct vcpu *v)
 
 	vcpu_load(v);
 	this_cpu()->current = v;
-	v->code.linear = ~0ULL;
+	vcpu_forget_code(v);
 	v->alarm = v->deadline;
 	enter_once(v, UNTIMED, 0);
 	this_cpu()->current = NULL;
@@ -236,7 +236,7 @@ enum stop_reason vcpu_run(struct vcpu *v)
 
 	vcpu_load(v);
 	this_cpu()->current = v;
-	v->code.linear = ~0ULL;		/* memory may have changed since */
+	vcpu_forget_code(v);		/* memory may have changed since */
 	v->stop = STOP_NONE;
 	v->why[0] = 0;
 	v->kicked = false;

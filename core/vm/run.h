@@ -42,6 +42,21 @@ bool vcpu_apic_wrmsr(struct vcpu *v, u32 msr, u64 val);
  */
 int vcpu_insn_len(struct vcpu *v, u32 op, u32 op2);
 
+/* What is known of the guest's code pages is void. */
+static inline void vcpu_forget_code(struct vcpu *v)
+{
+	for (u32 i = 0; i < CODE_PAGES; i++)
+		v->code[i].linear = ~0ULL;
+}
+
+/*
+ * The instruction at RIP, which the CPU has fetched or is about to: rights are
+ * not checked where its page is known.  rules: INSN_RULE_ bits.  0, -EFAULT,
+ * or an error of insn_decode_as.
+ */
+struct insn;
+int __must_check vcpu_decode(struct vcpu *v, struct insn *i, unsigned int rules);
+
 /* The plain encoding op at code (three bytes readable): its length, else 0. */
 static inline int insn_len_plain(const u8 *code, u32 op)
 {

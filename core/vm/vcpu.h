@@ -60,16 +60,19 @@ struct exit_trace {
 HW_SIZE(struct exit_trace, 32);
 
 /*
- * Where the guest's code page is in host memory.  As long as CR3 and the
+ * Where a page of the guest's code is in host memory.  As long as CR3 and the
  * entries that led there are the same, so is the translation.
  */
+#define CODE_PAGES	4	/* by the low bits of the page's number */
 struct code_page {
 	u64 linear;		/* page address; ~0: nothing cached */
 	u64 cr3;
 	const u64 *entry[4];	/* fewer levels: the last one repeated */
 	u64 value[4];
 	const u8 *host;
+	u64 pad[5];		/* a power of two: found without a multiplication */
 };
+HW_SIZE(struct code_page, 128);
 
 #define MTRR_VARIABLE	8
 #define MTRR_FIXED	11
@@ -113,7 +116,7 @@ struct vcpu {
 	u32 migrate_left;	/* exits until its VM is saved */
 	u32 cpu;		/* its home: the only CPU that runs it */
 	struct vcpu *sched_next;
-	struct code_page code;
+	struct code_page code[CODE_PAGES];
 	u32 trace_pos;		/* bytes ever written to the ring */
 	struct exit_trace trace[EXIT_TRACE];	/* ring of the newest exits */
 	char why[128];		/* with STOP_ERROR, STOP_UNHANDLED */

@@ -4,6 +4,7 @@
 #include "core/lib/string.h"
 #include "core/mm/host.h"
 #include "core/vm/pc.h"
+#include "core/vm/run.h"
 #include "core/x86/insn.h"
 #include "core/x86/percpu.h"
 #include "core/x86/regs.h"
@@ -166,7 +167,7 @@ int vcpu_rebuild(struct vcpu *v)
 	v->windows = 0;
 	v->events = (struct event_queue){ 0 };
 	v->exit = (struct vm_exit){ 0 };
-	v->code.linear = ~0ULL;
+	vcpu_forget_code(v);
 	err = virt->vcpu_init(v);
 	if (!err && v->vm->pc)
 		pc_add_vcpu(v->vm->pc, v);

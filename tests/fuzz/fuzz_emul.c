@@ -3,8 +3,9 @@
  * Any instruction on any state.  The input gives mode, control registers,
  * segments, registers and the bytes; each memory access takes its data and
  * whether it faults from the rest.  Checked besides what the sanitizers see:
- * the result is one that emul.h names, and a fault leaves RIP, and unless it
- * is a string instruction all registers and flags, as they were.
+ * the result is one that emul.h names, a fault leaves RIP, and unless it is a
+ * string instruction all registers and flags, as they were, and what is said to
+ * have one operand touches no other.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +18,8 @@ struct input {
 	const uint8_t *p, *end;
 	struct event *fault;
 	unsigned int accesses;
+	bool one_operand;
+	u64 first;		/* address of the first access */
 };
 
 static void check(bool ok)
@@ -48,7 +51,9 @@ static int outcome(struct input *in, u64 linear, unsigned int n)
 	u8 v;
 
 	check(n >= 1 && n <= 64);
-	in->accesses++;
+	if (!in->accesses++)
+		in->first = linear;
+	check(!in->one_operand || linear == in->first);
 	v = take_u8(in);
 	if (v == 0xfe) {
 		*in->fault = event_exception_err(VEC_PF, 0);
@@ -162,7 +167,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct event fault;
-	struct input in = { data, data + size, &fault, 0 };
+	struct input in = { .p = data, .end = data + size, .fault = &fault };
 	struct emul_state s = { 0 }, before;
 	struct insn i;
 	u8 control, code[INSN_MAX_LEN];
@@ -175,6 +180,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	make_state(&in, &s);
 	before = s;
+	in.one_operand = emul_one_operand(&i);
 	err = emul_insn(&s, &i, control & 0x80 ? &least_ops : &full_ops, &in, &fault);
 	check_result(&i, &before, &s, &fault, err);
 	if (insn_is(&i, INSN_MAP_1, 0x6c) || insn_is(&i, INSN_MAP_1, 0x6f)) {

@@ -225,6 +225,30 @@ static void coverage(void **state)
 	}
 }
 
+static void one_operand(void **state)
+{
+	static const struct support_case cases[] = {
+		{ { 0x89, 0x08 }, M64, true },
+		{ { 0xa3, 0, 0, 0, 0 }, INSN_MODE_32, true },	/* MOV moffs */
+		{ { 0xc7, 0x00, 0, 0, 0, 0 }, M64, true },
+		{ { 0x0f, 0xab, 0x08 }, M64, true },		/* BTS */
+		{ { 0xff, 0x20 }, M64, true },			/* JMP */
+		{ { 0x89, 0xc8 }, M64, false },			/* no memory */
+		{ { 0xff, 0x10 }, M64, false },			/* CALL */
+		{ { 0xff, 0x30 }, M64, false },			/* PUSH */
+		{ { 0x8f, 0x00 }, M64, false },			/* POP */
+		{ { 0xa4 }, M64, false },			/* MOVS */
+		{ { 0x0f, 0xa2 }, M64, false },			/* not emulated */
+	};
+	struct insn i;
+
+	for (unsigned int k = 0; k < ARRAY_SIZE(cases); k++) {
+		assert_int_equal(insn_decode(&i, cases[k].bytes, sizeof(cases[k].bytes),
+					     cases[k].mode), 0);
+		assert_int_equal(emul_one_operand(&i), cases[k].want);
+	}
+}
+
 /* Outside 64-bit mode RIP has 32 bits. */
 static void rip_width(void **state)
 {
@@ -243,4 +267,4 @@ static void rip_width(void **state)
 BOX_TESTS(cmocka_unit_test(moves), cmocka_unit_test(absolute_moves),
 	  cmocka_unit_test(segment_registers), cmocka_unit_test(faults_change_nothing),
 	  cmocka_unit_test(locked), cmocka_unit_test(callback_errors),
-	  cmocka_unit_test(coverage), cmocka_unit_test(rip_width))
+	  cmocka_unit_test(coverage), cmocka_unit_test(one_operand), cmocka_unit_test(rip_width))
