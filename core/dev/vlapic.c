@@ -6,11 +6,14 @@
 
 int vlapic_highest(const u32 *w)
 {
-	if (!(w[0] | w[1] | w[2] | w[3] | w[4] | w[5] | w[6] | w[7]))
-		return -1;
-	for (int i = 7;; i--)
-		if (w[i])
-			return 32 * i + 31 - __builtin_clz(w[i]);
+	/* Two at a time: one load each. */
+	for (int i = 6; i >= 0; i -= 2) {
+		u64 pair = w[i] | (u64)w[i + 1] << 32;
+
+		if (pair)
+			return 32 * i + 63 - __builtin_clzll(pair);
+	}
+	return -1;
 }
 
 static u32 highest_or_0(const u32 *w)
