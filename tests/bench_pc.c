@@ -16,6 +16,7 @@
 #define GRACE_US	1000000
 #define PC_MEM		(16 * MIB)
 #define PEER_CODE	(G_CODE + 0x1000)	/* of the second vCPU */
+#define HANDLERS	(G_HANDLERS + PAGE_SIZE)
 #define VEC_SAMPLE	0x40
 #define VEC_REPLY	0x41
 #define STUB_SIZE	0x100
@@ -99,10 +100,10 @@ static struct guest_vm *make_pc(struct test_ctx *t, const struct bench *b)
 	machine_memory(&g->m);
 	machine_code(&g->m, G_CODE, b->amd);
 	machine_code(&g->m, PEER_CODE, &p_idle);
-	machine_code(&g->m, G_HANDLERS, &p_sample);
-	machine_code(&g->m, G_HANDLERS + STUB_SIZE, &p_reply);
-	machine_gate(&g->m, VEC_SAMPLE, G_HANDLERS);
-	machine_gate(&g->m, VEC_REPLY, G_HANDLERS + STUB_SIZE);
+	machine_code(&g->m, HANDLERS, &p_sample);
+	machine_code(&g->m, HANDLERS + STUB_SIZE, &p_reply);
+	machine_gate(&g->m, VEC_SAMPLE, HANDLERS);
+	machine_gate(&g->m, VEC_REPLY, HANDLERS + STUB_SIZE);
 	for (u32 i = 0; i < b->cpus; i++)
 		start_vcpu(g->m.vm.vcpu[i]);
 	return g;

@@ -25,9 +25,14 @@ static u64 period_min(void)
 	return MAX(us_to_tsc(PERIOD_MIN_US), PERIOD_MIN_TSC);
 }
 
+static u64 time_at(const struct pc *pc, u64 tsc)
+{
+	return mul_div_u64(tsc - pc->tsc_base, 1000000, tsc_khz());
+}
+
 u64 pc_now(const struct pc *pc)
 {
-	return mul_div_u64(rdtsc() - pc->tsc_base, 1000000, tsc_khz());
+	return time_at(pc, rdtsc());
 }
 
 /* Rounded up: when the TSC is there, pc_now has reached t. */
@@ -276,9 +281,9 @@ u64 pc_apic_next(struct vcpu *v)
 	return tsc == DEV_NEVER ? tsc : MAX(tsc, v->timer_after);
 }
 
-void pc_apic_tick(struct vcpu *v)
+void pc_apic_tick(struct vcpu *v, u64 host)
 {
-	vlapic_tick(v->apic, pc_now(v->vm->pc), vcpu_tsc(v));
+	vlapic_tick(v->apic, time_at(v->vm->pc, host), vcpu_tsc_at(v, host));
 	if (vlapic_next(v->apic) != DEV_NEVER)
 		v->timer_after = rdtsc() + period_min();
 	vcpu_poke(v);

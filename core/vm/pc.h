@@ -71,7 +71,8 @@ void pc_tick(struct pc *pc);
 /* Host TSC of the next event of the devices or of v's local APIC; ~0: none. */
 u64 pc_next(struct pc *pc);
 u64 pc_apic_next(struct vcpu *v);
-void pc_apic_tick(struct vcpu *v);
+/* What of v's local APIC is due at host TSC host. */
+void pc_apic_tick(struct vcpu *v, u64 host);
 
 /* The bus for a vCPU; as bus_io and bus_mmio, with the lock where there is one. */
 enum bus_result vcpu_bus_io(struct vcpu *v, u16 port, u8 size, bool in, u32 *val);

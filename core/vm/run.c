@@ -134,6 +134,8 @@ static void deliver_events(struct vcpu *v)
 		virt->windows(v, windows);
 		v->windows = windows;
 	}
+	if (v->early)
+		sched_wait(v);
 }
 
 static void trace_exit(struct vcpu *v)
@@ -159,7 +161,7 @@ static __always_inline u64 enter_once(struct vcpu *v, enum timing timing, u64 le
 	u64 now = 0;
 
 	/* WINDOW_ bits fit into a byte. */
-	if (unlikely(events_waiting(&v->events) | (u8)v->windows))
+	if (unlikely(events_waiting(&v->events) | (u8)v->windows | v->early))
 		deliver_events(v);
 	if (timing != UNTIMED) {
 		now = rdtsc();

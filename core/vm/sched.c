@@ -23,6 +23,8 @@
  * interrupt of the host end a guest with IF = 0.
  */
 #define LOOK_US		10000
+/* A guest's timer makes it exit so much earlier at most. */
+#define LEAD_MAX_US	20
 
 void sched_init(struct sched *s, u32 cpus)
 {
@@ -161,20 +163,12 @@ static bool ended(const struct vcpu *v)
 	return READ_ONCE(v->vm->end);
 }
 
-static u64 events_next(const struct sched_cpu *c)
+static void event_add(struct sched_cpu *c, u64 at, struct vcpu *apic)
 {
-	u64 next = NEVER;
-
-	for (struct vcpu *v = c->list; v; v = v->sched_next) {
-		if (ended(v))
-			continue;
-		next = MIN(next, pc_apic_next(v));
-		if (has_devices(v))
-			next = MIN(next, pc_next(v->vm->pc));
-		if (v->deadline)
-			next = MIN(next, v->deadline);
-	}
-	return next;
+	if (at >= c->event_at)
+		return;
+	c->event_at = at;
+	c->event_of = apic;
 }
 
 static void refresh(struct sched_cpu *c)
@@ -183,7 +177,17 @@ static void refresh(struct sched_cpu *c)
 		return;
 	WRITE_ONCE(c->dirty, 0);
 	barrier();
-	c->event_at = events_next(c);
+	c->event_at = NEVER;
+	c->event_of = NULL;
+	for (struct vcpu *v = c->list; v; v = v->sched_next) {
+		if (ended(v))
+			continue;
+		event_add(c, pc_apic_next(v), v);
+		if (has_devices(v))
+			event_add(c, pc_next(v->vm->pc), NULL);
+		if (v->deadline)
+			event_add(c, v->deadline, NULL);
+	}
 }
 
 static bool polls(const struct sched_cpu *c)
@@ -194,13 +198,16 @@ static bool polls(const struct sched_cpu *c)
 /* Everything of this CPU's vCPUs that is due. */
 static void fire(struct sched_cpu *c)
 {
+	u64 now;
+
 	for (struct vcpu *v = c->list; v; v = v->sched_next) {
 		if (ended(v))
 			continue;
 		if (has_devices(v))
 			pc_tick(v->vm->pc);
-		if (rdtsc() >= pc_apic_next(v))
-			pc_apic_tick(v);
+		now = rdtsc();
+		if (now >= pc_apic_next(v))
+			pc_apic_tick(v, now);
 		if (v->deadline && rdtsc() >= v->deadline) {
 			v->stop = STOP_TIMEOUT;
 			vm_end(v->vm, v);
@@ -221,12 +228,45 @@ static void poll(struct sched_cpu *c)
 	c->poll_at = rdtsc() + us_to_tsc(POLL_US);
 }
 
-static u64 alarm_of(struct sched_cpu *c)
+/*
+ * The timer of v, which runs, is due in no more time than it takes to enter v
+ * again: its interrupt is made now, and v entered when it is due.
+ */
+static bool fire_early(struct sched_cpu *c, struct vcpu *v, u64 now)
+{
+	if (c->event_of != v || now + c->lead < c->event_at)
+		return false;
+	pc_apic_tick(v, MAX(now, c->event_at));
+	v->enter_at = c->event_at;
+	v->early = 1;
+	c->dirty = 1;
+	return true;
+}
+
+void sched_wait(struct vcpu *v)
+{
+	struct sched_cpu *c = home(v);
+	u64 now = rdtsc();
+
+	v->early = 0;
+	/* An eighth of what it was too early or late; it varies from exit to exit. */
+	if (now < v->enter_at)
+		c->lead -= MIN(c->lead, (v->enter_at - now) / 8);
+	else
+		c->lead = MIN(c->lead + (now - v->enter_at) / 8, us_to_tsc(LEAD_MAX_US));
+	while (rdtsc() < v->enter_at)
+		cpu_relax();
+}
+
+static u64 alarm_of(struct sched_cpu *c, const struct vcpu *v)
 {
 	u64 at;
 
 	refresh(c);
-	at = MIN(c->event_at, c->slice_end);
+	at = c->event_at;
+	if (v && c->event_of == v)
+		at -= MIN(at - 1, c->lead);
+	at = MIN(at, c->slice_end);
 	return polls(c) ? MIN(at, c->poll_at) : at;
 }
 
@@ -238,7 +278,7 @@ void sched_arm(struct vcpu *v)
 		v->alarm = v->deadline;
 		return;
 	}
-	v->alarm = alarm_of(c);
+	v->alarm = alarm_of(c, v);
 	/* Where the timer is cheap it also finds a kick that did not end the guest. */
 	if (virt->own_timer())
 		v->alarm = MIN(v->alarm, rdtsc() + us_to_tsc(LOOK_US));
@@ -289,7 +329,7 @@ bool sched_host_event(struct vcpu *v)
 	v->poke = 1;
 	c->armed = 0;
 	refresh(c);
-	if (now >= c->event_at)
+	if (!fire_early(c, v, now) && now >= c->event_at)
 		fire(c);
 	poll(c);
 	if (ended(v)) {
@@ -366,7 +406,7 @@ static void idle(struct sched_cpu *c)
 	c->slice_end = NEVER;
 	end_dead(c);
 	cli();
-	at = alarm_of(c);
+	at = alarm_of(c, NULL);
 	for (struct vcpu *v = c->list; v; v = v->sched_next)
 		if (READ_ONCE(v->poke) && !ended(v))
 			at = 0;

@@ -20,6 +20,8 @@ struct sched_cpu {
 	u32 n;
 	u32 dirty;			/* event_at must be computed again */
 	u64 event_at;			/* host TSC: a timer of a guest fires */
+	struct vcpu *event_of;		/* whose local APIC has that timer; NULL: another */
+	u64 lead;			/* ticks from the exit for such a timer to its entry */
 	u64 poll_at;			/* host TSC: vcpu_safe_point wants to look */
 	u64 slice_end;
 	u64 armed;			/* what the host's timer has; 0: it may have gone off */
@@ -48,6 +50,8 @@ void sched_rearm(struct vcpu *v);
 void sched_soon(struct vcpu *v);
 /* Of the running vCPU: sets v->alarm and the host's timer. */
 void sched_arm(struct vcpu *v);
+/* v->early: waits for the time at which v may be entered. */
+void sched_wait(struct vcpu *v);
 /* The host's interrupt or timer ended v's guest.  False: v->stop is set. */
 bool __must_check sched_host_event(struct vcpu *v);
 /* All vCPUs of vm park; when they have, it is saved and restored.  Any CPU. */
