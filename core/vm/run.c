@@ -134,8 +134,11 @@ static void deliver_events(struct vcpu *v)
 		virt->windows(v, windows);
 		v->windows = windows;
 	}
-	if (v->early)
-		sched_wait(v);
+	if (v->early) {
+		sched_learn(v);
+		while (rdtsc() < v->enter_at)
+			cpu_relax();
+	}
 }
 
 static void trace_exit(struct vcpu *v)

@@ -23,8 +23,9 @@
  * interrupt of the host end a guest with IF = 0.
  */
 #define LOOK_US		10000
-/* A guest's timer makes it exit so much earlier at most. */
+/* How much earlier than a guest's timer the host's may go off: where the TSC is slow, more. */
 #define LEAD_MAX_US	20
+#define LEAD_MAX_TSC	10000ULL
 
 void sched_init(struct sched *s, u32 cpus)
 {
@@ -228,44 +229,54 @@ static void poll(struct sched_cpu *c)
 	c->poll_at = rdtsc() + us_to_tsc(POLL_US);
 }
 
-/*
- * The timer of v, which runs, is due in no more time than it takes to enter v
- * again: its interrupt is made now, and v entered when it is due.
- */
-static bool fire_early(struct sched_cpu *c, struct vcpu *v, u64 now)
+static u64 lead_max(void)
 {
-	if (c->event_of != v || now + c->lead < c->event_at)
+	return MAX(us_to_tsc(LEAD_MAX_US), LEAD_MAX_TSC);
+}
+
+/*
+ * The timer that is next is a local APIC's, and due in no more time than it takes
+ * to enter its vCPU: the interrupt is made now, and waits at the entry.
+ */
+static bool fire_early(struct sched_cpu *c, u8 lead)
+{
+	struct vcpu *v = c->event_of;
+	u64 now = rdtsc();
+
+	if (now + c->lead[lead] < c->event_at || ended(v))
 		return false;
 	pc_apic_tick(v, MAX(now, c->event_at));
 	v->enter_at = c->event_at;
-	v->early = 1;
+	v->early = lead + 1;
 	c->dirty = 1;
 	return true;
 }
 
-void sched_wait(struct vcpu *v)
+/*
+ * A lead grows fast and shrinks slowly: rather a wait than a late interrupt.
+ * What is very late had something else in between.
+ */
+void sched_learn(struct vcpu *v)
 {
-	struct sched_cpu *c = home(v);
-	u64 now = rdtsc();
+	u64 *lead = &home(v)->lead[v->early - 1];
+	u64 now = rdtsc(), max = lead_max();
 
 	v->early = 0;
-	/* An eighth of what it was too early or late; it varies from exit to exit. */
 	if (now < v->enter_at)
-		c->lead -= MIN(c->lead, (v->enter_at - now) / 8);
-	else
-		c->lead = MIN(c->lead + (now - v->enter_at) / 8, us_to_tsc(LEAD_MAX_US));
-	while (rdtsc() < v->enter_at)
-		cpu_relax();
+		*lead -= MIN(*lead, (v->enter_at - now) / 64);
+	else if (now - v->enter_at < max)
+		*lead = MIN(*lead + (now - v->enter_at) / 4, max);
 }
 
+/* v: the vCPU that runs; NULL: the CPU is idle. */
 static u64 alarm_of(struct sched_cpu *c, const struct vcpu *v)
 {
 	u64 at;
 
 	refresh(c);
 	at = c->event_at;
-	if (v && c->event_of == v)
-		at -= MIN(at - 1, c->lead);
+	if (c->event_of && (!v || c->event_of == v))
+		at -= MIN(at - 1, c->lead[v ? LEAD_RUN : LEAD_IDLE]);
 	at = MIN(at, c->slice_end);
 	return polls(c) ? MIN(at, c->poll_at) : at;
 }
@@ -329,7 +340,7 @@ bool sched_host_event(struct vcpu *v)
 	v->poke = 1;
 	c->armed = 0;
 	refresh(c);
-	if (!fire_early(c, v, now) && now >= c->event_at)
+	if ((c->event_of != v || !fire_early(c, LEAD_RUN)) && now >= c->event_at)
 		fire(c);
 	poll(c);
 	if (ended(v)) {
@@ -416,7 +427,7 @@ static void idle(struct sched_cpu *c)
 		/* STI holds interrupts off for one more instruction. */
 		__asm__ volatile("sti; hlt; cli" ::: "memory");
 	}
-	if (rdtsc() >= c->event_at)
+	if ((!c->event_of || !fire_early(c, LEAD_IDLE)) && rdtsc() >= c->event_at)
 		fire(c);
 	sti();
 	poll(c);

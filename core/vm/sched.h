@@ -12,6 +12,9 @@
 
 struct sched;
 
+/* What waits for a timer of a local APIC: its running vCPU, or the idle CPU. */
+enum { LEAD_RUN, LEAD_IDLE, LEADS };
+
 /* The vCPUs of one CPU; touched by that CPU only, except dirty. */
 struct sched_cpu {
 	struct sched *s;
@@ -21,7 +24,7 @@ struct sched_cpu {
 	u32 dirty;			/* event_at must be computed again */
 	u64 event_at;			/* host TSC: a timer of a guest fires */
 	struct vcpu *event_of;		/* whose local APIC has that timer; NULL: another */
-	u64 lead;			/* ticks from the exit for such a timer to its entry */
+	u64 lead[LEADS];		/* ticks from what ends a wait for it to the entry */
 	u64 poll_at;			/* host TSC: vcpu_safe_point wants to look */
 	u64 slice_end;
 	u64 armed;			/* what the host's timer has; 0: it may have gone off */
@@ -50,8 +53,8 @@ void sched_rearm(struct vcpu *v);
 void sched_soon(struct vcpu *v);
 /* Of the running vCPU: sets v->alarm and the host's timer. */
 void sched_arm(struct vcpu *v);
-/* v->early: waits for the time at which v may be entered. */
-void sched_wait(struct vcpu *v);
+/* With v->early, before v is entered: compares now with the time that was meant. */
+void sched_learn(struct vcpu *v);
 /* The host's interrupt or timer ended v's guest.  False: v->stop is set. */
 bool __must_check sched_host_event(struct vcpu *v);
 /* All vCPUs of vm park; when they have, it is saved and restored.  Any CPU. */

@@ -109,11 +109,11 @@ struct vcpu {
 	bool kicked;		/* its time is up: vcpu_run stops after this exit */
 	u8 mp_state;		/* enum mp_state */
 	u8 poke;		/* vcpu_look before the next entry; set by any CPU */
-	u8 early;		/* an interrupt was made before it was due, at enter_at */
+	u8 early;		/* LEAD_... + 1: an interrupt was made before it was due */
 	bool flush;		/* its translations are void; set by any CPU, with poke */
 	bool parked;		/* not run while its VM is paused */
 	struct vlapic *apic;	/* NULL: a machine without interrupt sources */
-	u64 enter_at;		/* host TSC; with early: not entered before */
+	u64 enter_at;		/* host TSC; with early: when it is due, and v entered */
 	u64 timer_after;	/* host TSC before which its periodic timer does not fire again */
 	u32 migrate_left;	/* exits until its VM is saved */
 	u32 cpu;		/* its home: the only CPU that runs it */
