@@ -62,8 +62,11 @@ GUEST64(p_cr4, PC_MEASURE("", "", "mov %cr4, %rax; mov %rax, %rbx; btc $7, %rax\
 	"cmp %rdi, %rbx; je 2b; dec %ebp; jnz 1b\n\t" PC_END
 #define NOW_IN_R12	B_TSC "mov %rax, %r12\n\t"
 #define SLEEP		"sti; hlt; cli"
-/* Far enough that it is not yet there when the timer is set. */
-#define SOON		B_TSC "add $1000000, %rax; mov %rax, %r12\n\t" SET_DEADLINE
+/*
+ * Far enough that it is not yet there when the timer is set; no multiple of
+ * what the host's own timers do where its TSC is slow.
+ */
+#define SOON		B_TSC "add $700000, %rax; mov %rax, %r12\n\t" SET_DEADLINE
 
 GUEST64(p_self, EVENTS(APIC "sti", NOW_IN_R12 "movl $0x44040, 0x300(%rsi)", ""));
 GUEST64(p_timer, EVENTS(DEADLINE "sti", SOON, ""));
