@@ -155,6 +155,30 @@ static void enter_apic(struct vlapic *a)
 	vlapic_mmio_write(a, 0x360, 4, 0x400);
 }
 
+/*
+ * And in the rest of the machine: the 8259s with the vectors of real mode, of
+ * which only the timer is let through, and the timer at 18.2 Hz.  A kernel that
+ * begins in real mode counts on that tick.
+ */
+static int enter_devices(struct vm *vm)
+{
+	static const struct { u8 port, val; } writes[] = {
+		{ 0x20, 0x11 }, { 0x21, 0x08 }, { 0x21, 0x04 }, { 0x21, 0x01 },
+		{ 0xa0, 0x11 }, { 0xa1, 0x70 }, { 0xa1, 0x02 }, { 0xa1, 0x01 },
+		{ 0x21, 0xfa }, { 0xa1, 0xff },
+		{ 0x43, 0x34 }, { 0x40, 0x00 }, { 0x40, 0x00 },
+	};
+	u32 vectors[GUEST_VECTORS];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(writes); i++) {
+		u32 val = writes[i].val;
+
+		bus_io(&vm->bus, writes[i].port, 1, false, &val);
+	}
+	guest_vectors_build(vectors);
+	return gmem_write(&vm->mem, 0, vectors, sizeof(vectors));
+}
+
 int guest_vm_load(struct guest_vm *g, struct load_image *img, const struct diag *d)
 {
 	struct load_entry e;
@@ -163,7 +187,10 @@ int guest_vm_load(struct guest_vm *g, struct load_image *img, const struct diag 
 	img->map = g->map;
 	img->n_map = g->n_map;
 	img->rsdp = g->rsdp;
-	err = load_guest(img, &g->m.vm.mem, &e, d);
+	/* First: the image may lie where the vectors are. */
+	err = enter_devices(&g->m.vm);
+	if (!err)
+		err = load_guest(img, &g->m.vm.mem, &e, d);
 	if (err)
 		return err;
 	enter(g->m.v, &e);

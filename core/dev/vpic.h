@@ -5,7 +5,7 @@
  *
  * As in the ICH9, ICW1 LTIM is replaced by the edge/level control registers,
  * and the mode is always that of the 8086.  A chip that has not seen all its
- * initialization words requests nothing; no firmware has done it here.
+ * initialization words requests nothing.
  *
  * An input that goes low before it is acknowledged takes its request back:
  * INTR falls with it, and a processor that acknowledges nonetheless gets the

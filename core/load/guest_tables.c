@@ -300,6 +300,40 @@ static const u8 reset_code[] = {
 };
 static const u8 reset_jump[] = { 0xea, 0x00, 0xff, 0x00, 0xf0 };
 
+/* At f000:ff50 and on: a handler each, that changes nothing but what it says. */
+static const u8 irq_code[] = {
+	0xcf, 0x90,			/* none: iret; nop */
+	0x1e, 0x50,			/* timer: push ds; push ax */
+	0x31, 0xc0, 0x8e, 0xd8,		/*	xor ax, ax; mov ds, ax */
+	0x66, 0xff, 0x06, 0x6c, 0x04,	/*	inc dword [46ch] */
+	0xb0, 0x20, 0xe6, 0x20,		/*	mov al, 20h; out 20h, al */
+	0x58, 0x1f, 0xcf,		/*	pop ax; pop ds; iret */
+	0x50, 0xb0, 0x20, 0xe6, 0xa0,	/* slave: push ax; mov al, 20h; out 0a0h, al */
+	0xe6, 0x20, 0x58, 0xcf,		/*	out 20h, al; pop ax; iret */
+	0x50, 0xb0, 0x20, 0xe6, 0x20,	/* master: push ax; mov al, 20h; out 20h, al */
+	0x58, 0xcf,			/*	pop ax; iret */
+};
+#define IRQ_CODE	0xff50u		/* in segment f000 */
+#define IRQ_NONE	(IRQ_CODE + 0)
+#define IRQ_TIMER	(IRQ_CODE + 2)
+#define IRQ_SLAVE	(IRQ_CODE + 20)
+#define IRQ_MASTER	(IRQ_CODE + 29)
+
+void guest_vectors_build(u32 vectors[GUEST_VECTORS])
+{
+	for (u32 i = 0; i < GUEST_VECTORS; i++) {
+		u32 code = IRQ_NONE;
+
+		if (i == 8)
+			code = IRQ_TIMER;
+		else if (i > 8 && i < 16)
+			code = IRQ_MASTER;
+		else if (i >= 0x70 && i < 0x78)
+			code = IRQ_SLAVE;
+		vectors[i] = 0xf000u << 16 | code;
+	}
+}
+
 u64 guest_tables_build(u8 *rom, const struct guest_config *c)
 {
 	struct builder b = { .rom = rom };
@@ -320,6 +354,7 @@ u64 guest_tables_build(u8 *rom, const struct guest_config *c)
 	r->checksum = checksum(r, 20);
 	r->ext_checksum = checksum(r, sizeof(*r));
 	memcpy(rom + 0x1ff00, reset_code, sizeof(reset_code));
+	memcpy(rom + 0x10000 + IRQ_CODE, irq_code, sizeof(irq_code));
 	memcpy(rom + 0x1fff0, reset_jump, sizeof(reset_jump));
 	return b.full ? 0 : gpa(&b, r);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The read-only memory of a guest below 1 MiB: ACPI tables built from its
- * configuration, and the few instructions that a CPU finds after reset.  Also
- * the memory map that goes with it.  Pure.
+ * configuration, and the few instructions that a CPU finds after reset and that
+ * serve interrupts in real mode.  Also the memory map that goes with it.  Pure.
  */
 #ifndef CORE_LOAD_GUEST_TABLES_H
 #define CORE_LOAD_GUEST_TABLES_H
@@ -29,6 +29,14 @@ struct guest_config {
  * returns the RSDP's guest-physical address.  0: the tables do not fit.
  */
 u64 guest_tables_build(u8 *rom, const struct guest_config *c);
+
+#define GUEST_VECTORS	256
+/*
+ * Fills the vectors of real mode (at address 0) as a BIOS leaves them: lines 0
+ * to 7 of the 8259 from vector 8 on, 8 to 15 from 70h on, all to code in the
+ * ROM.  The timer's counts ticks at 40:6c.
+ */
+void guest_vectors_build(u32 vectors[GUEST_VECTORS]);
 
 /*
  * The map of a guest with mem bytes of RAM (a multiple of 4 KiB, at least 2

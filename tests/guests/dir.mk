@@ -8,7 +8,7 @@ guest64-y += hltwake nmi sipi smpipi smpwork storm stormipi stormhlt
 guest64-y += pic picirq ioapic gsi pit pitirq uart rtc rtcdate
 guest64-y += pm poweroff resetcf9 resetkbc reset92 pci fwcfg acpi isolation pitstorm
 guest32-y += regs32 exc32 paging32 task32 v86 segs32
-guest16-y += real bigreal
+guest16-y += real bigreal firmware
 # 64-bit, with a real-mode part
 guest6416-y += modes
 

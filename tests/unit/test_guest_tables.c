@@ -138,6 +138,33 @@ static void test_reset_code(void **state)
 	assert_memory_equal(rom + 0x1ff00 + 35, "\xff\x2e\x67\x04", 4);
 }
 
+static const u8 *handler(u32 vector)
+{
+	assert_int_equal(vector >> 16, 0xf000);
+	return rom + 0x10000 + (vector & 0xffff);
+}
+
+/* Each handler ends with IRET; EOIs go to the chips that took part. */
+static void test_vectors(void **state)
+{
+	u32 v[GUEST_VECTORS];
+
+	build(1);
+	guest_vectors_build(v);
+	for (u32 i = 0; i < GUEST_VECTORS; i++)
+		if (i < 8 || (i > 15 && i < 0x70) || i > 0x77)
+			assert_int_equal(*handler(v[i]), 0xcf);
+	assert_memory_equal(handler(v[8]), "\x1e\x50\x31\xc0\x8e\xd8\x66\xff\x06\x6c\x04"
+			    "\xb0\x20\xe6\x20\x58\x1f\xcf", 18);
+	for (u32 i = 9; i < 16; i++)
+		assert_memory_equal(handler(v[i]), "\x50\xb0\x20\xe6\x20\x58\xcf", 7);
+	for (u32 i = 0x70; i < 0x78; i++)
+		assert_memory_equal(handler(v[i]), "\x50\xb0\x20\xe6\xa0\xe6\x20\x58\xcf", 9);
+	/* The code lies between that of a reset and its jump. */
+	assert_int_equal(rom[0x1ff4f], 0);
+	assert_int_equal(rom[0x1ffef], 0);
+}
+
 static void test_map(void **state)
 {
 	static const u64 sizes[] = { 2ULL << 20, 64ULL << 20, GUEST_HOLE, 6ULL << 30 };
@@ -165,6 +192,7 @@ int main(void)
 		cmocka_unit_test(test_fadt),
 		cmocka_unit_test(test_madt),
 		cmocka_unit_test(test_reset_code),
+		cmocka_unit_test(test_vectors),
 		cmocka_unit_test(test_map),
 	};
 

@@ -297,6 +297,7 @@ void rt_main(void)
 
 	uart_init();
 	/* On a bare machine firmware's timer would come when IF is set. */
+	rt.pic_mask = inb(PIC1_MASK);
 	outb(PIC1_MASK, 0xff);
 	outb(PIC2_MASK, 0xff);
 	rt.cmdline = "";

@@ -26,6 +26,7 @@ struct rt_info {
 	/* The machine below, from platform= on the command line. */
 	bool tcg, bochs;
 	u32 max_basic, max_ext;	/* highest CPUID leaves */
+	u8 pic_mask;		/* of the first 8259 as firmware left it; now all is masked */
 };
 
 int main(struct rt_info *info);
