@@ -15,7 +15,8 @@ static u64 valid_cr4(const struct cpu_caps *c)
 		{ c->umip, CR4_UMIP }, { c->la57, CR4_LA57 },
 		{ c->fsgsbase, CR4_FSGSBASE }, { c->pcid, CR4_PCIDE },
 		{ c->xsave, CR4_OSXSAVE }, { c->smep, CR4_SMEP },
-		{ c->smap, CR4_SMAP }, { c->pku, CR4_PKE }, { c->cet_ss, CR4_CET },
+		{ c->smap, CR4_SMAP }, { c->pku, CR4_PKE }, { c->pks, CR4_PKS },
+		{ c->cet_ss, CR4_CET },
 	};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(opt); i++) {

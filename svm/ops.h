@@ -28,6 +28,7 @@ struct svm_state {
 	struct svm_quirks quirks;
 	u32 decode;		/* SVM_DECODE_ bits of exit.h */
 	bool tsc_aux;		/* the CPU has RDTSCP and its MSR */
+	bool pks;		/* and IA32_PKRS, which the VMCB has not */
 	u32 clean_all;		/* the clean field of an unchanged VMCB; 0 without clean bits */
 };
 extern struct svm_state svm;
@@ -56,6 +57,7 @@ struct svm_vcpu {
 	u64 asid_gen;
 	u8 *msrpm, *iopm;
 	u64 tsc_aux;
+	u64 pkrs;
 	u64 efer_svme;		/* EFER.SVME as the guest sees it */
 	u32 exc_want;		/* exceptions that core or a test wants */
 	u32 exc_guard;		/* those that could keep the CPU busy for ever */

@@ -51,6 +51,7 @@ int svm_probe(const struct cpu_caps *caps, char *why, size_t size)
 	svm.decode = (svm.caps.nrips ? SVM_DECODE_NRIP : 0) |
 		     (svm.caps.decode_assists ? SVM_DECODE_ASSISTS : 0);
 	svm.tsc_aux = caps->rdtscp;
+	svm.pks = caps->pks;
 	/* What cannot be tried out: QEMU 7.2 aborts (helper_write_crN without its lock). */
 	svm.quirks.cr8_virq_fatal = !strcmp(caps->hypervisor_id, "TCGTCGTCGTCG");
 	svm.clean_all = svm.caps.vmcb_clean ? VMCB_CLEAN_ALL : 0;

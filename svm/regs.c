@@ -73,12 +73,17 @@ void svm_regs_load(struct svm_vcpu *a)
 {
 	if (svm.tsc_aux)
 		wrmsr(MSR_TSC_AUX, a->tsc_aux);
+	/* Of no effect on the host, whose CR4.PKS is 0. */
+	if (svm.pks)
+		wrmsr(MSR_IA32_PKRS, a->pkrs);
 }
 
 void svm_regs_put(struct svm_vcpu *a)
 {
 	if (svm.tsc_aux)
 		a->tsc_aux = rdmsr(MSR_TSC_AUX);
+	if (svm.pks)
+		a->pkrs = rdmsr(MSR_IA32_PKRS);
 }
 
 /* Registers that live in the CPU while the vCPU is loaded. */
@@ -93,6 +98,8 @@ static u64 get_live(const struct vcpu *v, enum vreg r)
 		return v->loaded ? read_dr(r - VREG_DR0) : v->dr[r - VREG_DR0];
 	case VREG_TSC_AUX:
 		return v->loaded && svm.tsc_aux ? rdmsr(MSR_TSC_AUX) : a->tsc_aux;
+	case VREG_PKRS:
+		return v->loaded && svm.pks ? rdmsr(MSR_IA32_PKRS) : a->pkrs;
 	default:
 		return 0;
 	}
@@ -162,6 +169,11 @@ static bool set_live(struct vcpu *v, enum vreg r, u64 val)
 		a->tsc_aux = val;
 		if (v->loaded && svm.tsc_aux)
 			wrmsr(MSR_TSC_AUX, val);
+		return true;
+	case VREG_PKRS:
+		a->pkrs = val;
+		if (v->loaded && svm.pks)
+			wrmsr(MSR_IA32_PKRS, val);
 		return true;
 	default:
 		return false;

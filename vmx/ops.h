@@ -16,7 +16,7 @@ struct cpu_caps;
 struct percpu;
 
 /* MSRs that are switched with the vCPU, not with each exit. */
-#define VMX_LAZY_MSRS	6
+#define VMX_LAZY_MSRS	7
 
 /* What must be done before the next entry (todo). */
 #define VMX_TODO_FLUSH	0x1u	/* INVEPT: translations changed */

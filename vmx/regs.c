@@ -4,6 +4,8 @@
 
 #include "core/lib/string.h"
 #include "core/vm/insn.h"
+#include "core/vm/run.h"
+#include "core/x86/caps.h"
 #include "core/x86/insn.h"
 #include "core/x86/msr.h"
 #include "vmx/insn.h"
@@ -37,6 +39,7 @@ static const struct {
 	[VREG_STAR] = { IN_MSR, 0 }, [VREG_LSTAR] = { IN_MSR, 0 },
 	[VREG_CSTAR] = { IN_MSR, 0 }, [VREG_SFMASK] = { IN_MSR, 0 },
 	[VREG_KERNEL_GS_BASE] = { IN_MSR, 0 }, [VREG_TSC_AUX] = { IN_MSR, 0 },
+	[VREG_PKRS] = { IN_MSR, 0 },
 	[VREG_SYSENTER_CS] = { IN_FIELD, VMCS_GUEST_SYSENTER_CS },
 	[VREG_SYSENTER_ESP] = { IN_FIELD, VMCS_GUEST_SYSENTER_ESP },
 	[VREG_SYSENTER_EIP] = { IN_FIELD, VMCS_GUEST_SYSENTER_EIP },
@@ -58,11 +61,14 @@ static const struct {
 	{ VREG_SFMASK,		MSR_SFMASK },
 	{ VREG_KERNEL_GS_BASE,	MSR_KERNEL_GS_BASE },
 	{ VREG_TSC_AUX,		MSR_TSC_AUX },
+	{ VREG_PKRS,		MSR_IA32_PKRS },
 };
 
-/* TSC_AUX comes with RDTSCP (SDM4). */
+/* TSC_AUX comes with RDTSCP (SDM4), PKRS with PKS; it does nothing to the host. */
 static bool lazy_exists(unsigned int i)
 {
+	if (lazy[i].msr == MSR_IA32_PKRS)
+		return run_policy.caps->pks;
 	return lazy[i].msr != MSR_TSC_AUX ||
 	       vmx_ctls.word[VMX_CTL_PROC2] & VMX_CTL(PROC2_ENABLE_RDTSCP);
 }

@@ -39,7 +39,6 @@
 #define ECX7_BUS_LOCK	BIT(24)
 #define ECX7_ENQCMD	BIT(29)
 #define ECX7_SGX_LC	BIT(30)
-#define ECX7_PKS	BIT(31)
 #define EDX7_UINTR	BIT(5)
 #define EDX7_TSX	(BIT(11) | BIT(13))		/* RTM_ALWAYS_ABORT and its MSR */
 #define EDX7_HYBRID	BIT(15)
@@ -77,7 +76,7 @@ static const struct cpuid_mask leaf_7 = {
 	ALL,
 	(u32)~(EBX7_SGX | EBX7_HLE | EBX7_RTM | EBX7_PQ | EBX7_MPX | EBX7_PT | EBX7_INVPCID),
 	(u32)~(ECX7_WAITPKG | ECX7_CET_SS | ECX7_OSPKE | ECX7_TME | ECX7_KL | ECX7_BUS_LOCK |
-	       ECX7_ENQCMD | ECX7_SGX_LC | ECX7_PKS),
+	       ECX7_ENQCMD | ECX7_SGX_LC),
 	(u32)~(EDX7_UINTR | EDX7_TSX | EDX7_HYBRID | EDX7_PCONFIG | EDX7_ARCH_LBR |
 	       EDX7_CET_IBT | EDX7_SPEC), true,
 };

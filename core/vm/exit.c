@@ -38,7 +38,7 @@ const char *vreg_name(unsigned int r)
 		"dr0", "dr1", "dr2", "dr3", "dr6", "dr7",
 		"star", "lstar", "cstar", "sfmask", "kernel_gs_base",
 		"sysenter_cs", "sysenter_esp", "sysenter_eip",
-		"pat", "tsc_aux", "debugctl", "tsc_offset", "int_shadow", "nmi_blocked",
+		"pat", "tsc_aux", "pkrs", "debugctl", "tsc_offset", "int_shadow", "nmi_blocked",
 	};
 	STATIC_ASSERT(ARRAY_SIZE(name) == VREG_COUNT, "a name for each register");
 

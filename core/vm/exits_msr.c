@@ -5,6 +5,7 @@
 #include "core/mm/pt_walk.h"
 #include "core/vm/msr_policy.h"
 #include "core/vm/sched.h"
+#include "core/x86/caps.h"
 #include "core/x86/insn.h"
 #include "core/x86/regs.h"
 
@@ -70,6 +71,9 @@ static bool read_row(struct vcpu *v, const struct msr_row *row, u64 *val)
 	case MSR_KIND_PAT:
 		*val = virt->get(v, VREG_PAT);
 		return true;
+	case MSR_KIND_PKRS:
+		*val = virt->get(v, VREG_PKRS);
+		return run_policy.caps->pks;
 	case MSR_KIND_TSC:
 		*val = vcpu_tsc(v);
 		return true;
@@ -139,6 +143,15 @@ static bool write_stored(struct vcpu *v, const struct msr_row *row, u64 val)
 	return true;
 }
 
+/* SDM3 4.6.2: bits 63:32 are reserved. */
+static bool write_pkrs(struct vcpu *v, u64 val)
+{
+	if (!run_policy.caps->pks || val >> 32)
+		return false;
+	virt->set(v, VREG_PKRS, val);
+	return true;
+}
+
 static bool write_row(struct vcpu *v, const struct msr_row *row, u64 val)
 {
 	switch (row->kind) {
@@ -156,6 +169,8 @@ static bool write_row(struct vcpu *v, const struct msr_row *row, u64 val)
 			return false;
 		virt->set(v, VREG_PAT, val);
 		return true;
+	case MSR_KIND_PKRS:
+		return write_pkrs(v, val);
 	case MSR_KIND_TSC:
 		adjust_tsc(v, val - vcpu_tsc(v));
 		return true;

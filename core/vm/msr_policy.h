@@ -13,6 +13,7 @@ enum msr_kind {
 	MSR_KIND_ADDR,		/* arg: enum vreg, canonical values only */
 	MSR_KIND_EFER,
 	MSR_KIND_PAT,
+	MSR_KIND_PKRS,		/* 32 bits; #GP without the feature */
 	MSR_KIND_TSC,
 	MSR_KIND_CONST,		/* reads arg, writes are dropped */
 	MSR_KIND_RO,		/* reads arg, writes are #GP */

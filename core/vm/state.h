@@ -12,7 +12,7 @@
 
 #include "core/vm/pc.h"
 
-#define VCPU_SAVE_VERSION	1
+#define VCPU_SAVE_VERSION	2
 
 struct event_save {
 	u8 type, vector, has_error, insn_len;

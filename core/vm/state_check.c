@@ -35,6 +35,7 @@ static const struct {
 	{ VREG_SYSENTER_ESP, R_CANONICAL, 0, "SYSENTER_ESP" },
 	{ VREG_SYSENTER_EIP, R_CANONICAL, 0, "SYSENTER_EIP" },
 	{ VREG_TSC_AUX, R_LOW32, 0, "TSC_AUX" },
+	{ VREG_PKRS, R_LOW32, 0, "PKRS" },
 	{ VREG_DEBUGCTL, R_MASK, BITS(1, 0), "DEBUGCTL" },
 	{ VREG_INT_SHADOW, R_MAX, 1, "interrupt shadow" },
 	{ VREG_NMI_BLOCKED, R_MAX, 1, "NMI blocking" },

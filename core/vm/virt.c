@@ -27,6 +27,7 @@ static u64 allowed_cr4(const struct cpu_caps *c)
 	cr4 |= c->smep ? CR4_SMEP : 0;
 	cr4 |= c->smap ? CR4_SMAP : 0;
 	cr4 |= c->pku ? CR4_PKE : 0;
+	cr4 |= c->pks ? CR4_PKS : 0;
 	return cr4;
 }
 

@@ -53,6 +53,7 @@ static const struct feature features[] = {
 	F(pku,           0x7, 0, ECX, 3),
 	F(cet_ss,        0x7, 0, ECX, 7),
 	F(la57,          0x7, 0, ECX, 16),
+	F(pks,           0x7, 0, ECX, 31),
 	F(xsaveopt,      0xd, 1, EAX, 0),
 	F(xsavec,        0xd, 1, EAX, 1),
 	F(xgetbv1,       0xd, 1, EAX, 2),

@@ -35,7 +35,7 @@ struct cpu_caps {
 
 	bool hypervisor;
 	bool svm, vmx;			/* CPUID bits only */
-	bool nx, page1gb, la57, pcid, pge, smep, smap, umip, fsgsbase, pku, cet_ss;
+	bool nx, page1gb, la57, pcid, pge, smep, smap, umip, fsgsbase, pku, pks, cet_ss;
 	bool x2apic, tsc_deadline, invariant_tsc, rdtscp, arat, mtrr, pat, mce;
 	bool fxsr, sse, sse2, sse4_2, popcnt, lzcnt, bmi1, bmi2, erms;
 	bool avx, avx2, avx512f;

@@ -36,6 +36,7 @@ static void test_rows(void **state)
 		{ MSR_IA32_MTRRCAP, MSR_KIND_RO, 0x508 },
 		{ MSR_IA32_TSC_ADJUST, MSR_KIND_TSC_ADJUST, 0 },
 		{ MSR_IA32_TSC_DEADLINE, MSR_KIND_APIC, 0 },
+		{ MSR_IA32_PKRS, MSR_KIND_PKRS, 0 },
 		{ MSR_IA32_X2APIC_FIRST, MSR_KIND_APIC, 0 },
 		{ MSR_IA32_X2APIC_LAST, MSR_KIND_APIC, 0 },
 		{ 0x20f, MSR_KIND_MTRR_VAR, offsetof(struct vcpu_msrs, mtrr_var) },
@@ -70,8 +71,8 @@ static void test_all_numbers(void **state)
 			assert_in_range(base[b] + i, r->first, r->last);
 		}
 	}
-	/* 30 of their own, 28 MTRRs, 256 of the x2APIC, 8 of counters. */
-	assert_int_equal(found, 30 + 28 + 256 + 8);
+	/* 31 of their own, 28 MTRRs, 256 of the x2APIC, 8 of counters. */
+	assert_int_equal(found, 31 + 28 + 256 + 8);
 }
 
 static void test_refused(void **state)

@@ -56,7 +56,8 @@ static void test_registers(void **state)
 		{ VREG_LSTAR, 1ULL << 47 }, { VREG_CSTAR, 1ULL << 62 },
 		{ VREG_KERNEL_GS_BASE, 0x800000000000 }, { VREG_SYSENTER_ESP, 1ULL << 47 },
 		{ VREG_SYSENTER_EIP, 1ULL << 47 }, { VREG_SFMASK, 1ULL << 32 },
-		{ VREG_TSC_AUX, 1ULL << 32 }, { VREG_DEBUGCTL, 4 }, { VREG_PAT, 2 },
+		{ VREG_TSC_AUX, 1ULL << 32 }, { VREG_PKRS, 1ULL << 32 },
+		{ VREG_DEBUGCTL, 4 }, { VREG_PAT, 2 },
 		{ VREG_XCR0, 0 }, { VREG_XCR0, 5 }, { VREG_XCR0, 8 | 7 },
 		{ VREG_INT_SHADOW, 2 }, { VREG_NMI_BLOCKED, 2 },
 	};
