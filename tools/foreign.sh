@@ -15,6 +15,7 @@
 #   -b BUILD   build directory (default build)
 #   -r GLOB    only rows whose name matches
 #   -n         only bare
+#   -a WORDS   further words for nestbed's command line, as migrate=1000
 #
 # A line of the table "@bare | GLOB | reason" says that on the machines that
 # match these kernels do not run without nestbed.
@@ -23,21 +24,22 @@
 # checks failed than on the bare emulator, fewer passed, or no proper end where
 # the bare one has it; FAIL lines that only the guest has are in ROW.worse.
 here=$(cd "$(dirname "$0")" && pwd)
-table=$here/foreign.tab build=build out= only='*' bare_only=
-while getopts t:o:b:r:n opt; do
+table=$here/foreign.tab build=build out= only='*' bare_only= append=
+while getopts t:o:b:r:a:n opt; do
 	case $opt in
 	t) table=$OPTARG ;;
 	o) out=$OPTARG ;;
 	b) build=$OPTARG ;;
 	r) only=$OPTARG ;;
 	n) bare_only=yes ;;
+	a) append=" $OPTARG" ;;
 	*) sed -n '/^# Runs/,/^# the bare one/s/^# \{0,1\}//p' "$0" >&2 && exit 64 ;;
 	esac
 done
 shift $((OPTIND - 1))
 if [ $# -lt 2 ] || [ ! -d "$1" ] || [ ! -r "$table" ]; then
-	echo "usage: sh tools/foreign.sh [-t TABLE] [-o DIR] [-b BUILD] [-r GLOB] [-n] DIR" \
-		"MACHINE..." >&2
+	echo "usage: sh tools/foreign.sh [-t TABLE] [-o DIR] [-b BUILD] [-r GLOB] [-a WORDS] [-n]" \
+		"DIR MACHINE..." >&2
 	exit 64
 fi
 build=$(cd "$build" && pwd) || exit 1
@@ -104,7 +106,7 @@ run_bare() {
 run_nested() {
 	log=$out/$machine/$name.guest
 	"$tool" run --on "$machine" --kernel "$build/nestbed.elf" --quiet --mem $((mem + 256)) \
-		--append "mode=guests stats=off" --timeout $((timeout * 2 + 60)) \
+		--append "mode=guests stats=off$append" --timeout $((timeout * 2 + 60)) \
 		--silence $((timeout * 2 + 60)) --out "$work" --guest \
 		"$file:mem=${mem}M,cpus=$cpus,timeout=$((timeout * 2)),output=64M${args:+ $args}" \
 		> "$log.out" 2>&1
