@@ -28,7 +28,7 @@ export LC_ALL=C
 		print "REASON(\"" w[3] "\", \"" note "\")"
 	}
 	/^STAT_(COUNTER|PEAK|LOG2)\(/ { text = " " }
-	/^\t(MM|CPU|VM|OWN)_VALUE\(/ { text = " " }
+	/^\t(MM|CPU|VM|OWN|MSR)_VALUE\(/ { text = " " }
 	/^VCPU_(EXIT|STAT|INJECTED|NPF)\(/ { text = " " }
 	text != "" {
 		line = $0
@@ -55,6 +55,10 @@ awk '
 	/^MM_VALUE/ { row("/mm/" str(1), kind(), str(2), str(3)) }
 	/^CPU_VALUE/ { row("/cpuN/" str(1), kind(), str(2), str(3)) }
 	/^VM_VALUE/ { row("/kvm/vmN/" str(1), kind(), str(2), str(3)) }
+	/^MSR_VALUE/ {
+		row("/kvm/vmN/" str(1), "counter", "count", str(2))
+		row("/kvm/vmN/msr/NUMBER/" str(1), "counter", "count", "of one number, or `other`")
+	}
 	/^OWN_VALUE/ { row(V str(1), /_hist/ ? "histogram" : "counter", str(2), str(3)) }
 	/^VCPU_EXIT/ { row(V first_word(), "counter", "count", str(1)) }
 	/^VCPU_STAT/ { row(V first_word(), "counter", str(1), str(2)) }

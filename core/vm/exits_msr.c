@@ -86,9 +86,6 @@ static bool read_row(struct vcpu *v, const struct msr_row *row, u64 *val)
 		if (!vcpu_apic_rdmsr(v, v->exit.msr.index, val))
 			*val = row->arg;
 		return true;
-	case MSR_KIND_AMD:
-		*val = 0;
-		return virt->vendor == VIRT_SVM;
 	case MSR_KIND_STORED:
 	case MSR_KIND_MTRR_FIXED:
 	case MSR_KIND_MTRR_VAR:
@@ -189,9 +186,8 @@ static bool write_row(struct vcpu *v, const struct msr_row *row, u64 val)
 	case MSR_KIND_MTRR_DEF:
 		return write_stored(v, row, val);
 	case MSR_KIND_CONST:
-		return true;
 	case MSR_KIND_AMD:
-		return virt->vendor == VIRT_SVM;
+		return true;
 	default:
 		return false;
 	}
@@ -199,17 +195,19 @@ static bool write_row(struct vcpu *v, const struct msr_row *row, u64 val)
 
 enum verdict exit_msr(struct vcpu *v)
 {
-	u32 index = v->exit.msr.index;
-	const struct msr_row *row = msr_policy_find(index);
+	const struct msr_row *row = msr_policy_find(v->exit.msr.index);
+	bool write = v->exit.msr.write;
 	u64 val;
 
-	if (v->exit.msr.write) {
-		val = (u32)v->gpr[VREG_RAX] | v->gpr[VREG_RDX] << 32;
-		if (!row || !write_row(v, row, val))
-			return vcpu_inject_gp(v);
-		return VERDICT_ADVANCE;
+	if (!row || (row->kind == MSR_KIND_AMD && virt->vendor != VIRT_SVM)) {
+		msr_stats_count(&v->vm->msrs, v->exit.msr.index, write);
+		return vcpu_inject_gp(v);
 	}
-	if (!row || !read_row(v, row, &val))
+	if (write) {
+		val = (u32)v->gpr[VREG_RAX] | v->gpr[VREG_RDX] << 32;
+		return write_row(v, row, val) ? VERDICT_ADVANCE : vcpu_inject_gp(v);
+	}
+	if (!read_row(v, row, &val))
 		return vcpu_inject_gp(v);
 	v->gpr[VREG_RAX] = (u32)val;
 	v->gpr[VREG_RDX] = val >> 32;

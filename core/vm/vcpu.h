@@ -13,6 +13,7 @@
 #include "core/dev/bus.h"
 #include "core/mm/gmem.h"
 #include "core/mm/pt.h"
+#include "core/vm/msr_stats.h"
 #include "core/vm/vcpu_stats.h"
 #include "core/vm/virt_ops.h"
 
@@ -149,6 +150,8 @@ struct vm {
 	u64 npt_page_max;	/* largest page of npt; 0: no limit */
 	u64 npt_fills;
 	struct stats_fs_source *stats;	/* /kvm/vm<N>; NULL: not counted */
+	struct msr_stats msrs;		/* that it tried and does not have */
+	struct msr_stats_row msr_row[MSR_STATS_ROWS + 1];
 };
 
 /* An empty machine: no memory, no vCPU.  owner: for page_alloc. */

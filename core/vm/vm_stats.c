@@ -12,6 +12,8 @@
 #include "stats/stat.h"
 
 #define LIVE_MAX	64
+/* Numbers of MSRs that /kvm/ended tells apart. */
+#define ENDED_MSRS	256
 
 STAT_COUNTER(vms_created, "/kvm", "vms_created", "count", "virtual machines made");
 STAT_COUNTER(vcpus_created, "/kvm", "vcpus_created", "count", "virtual CPUs made");
@@ -109,10 +111,12 @@ static const struct {
 /* VMs that have sources, so that those of an abandoned test can be found. */
 static struct {
 	struct spinlock lock;
-	struct { struct stats_fs_source *src; u16 owner; } at[LIVE_MAX];
+	struct { struct stats_fs_source *src; struct msr_stats *msrs; u16 owner; } at[LIVE_MAX];
 	struct stats_fs_source *kvm, *ended;
 	struct vcpu_stats ended_vcpus;
 	struct vm ended_vms;
+	struct msr_stats ended_msrs;
+	struct msr_stats_row ended_row[ENDED_MSRS + 1];
 } live;
 
 static int add_vcpu_groups(struct stats_fs_source *src, struct vcpu_stats *base)
@@ -139,13 +143,19 @@ int kvm_stats_init(struct stats_fs *fs)
 	if (!err)
 		err = stats_fs_source_add_values(live.kvm, vm_values, NULL, 0);
 	if (!err)
+		err = msr_stats_add_totals(live.kvm);
+	if (!err)
 		err = add_vcpu_groups(live.ended, &live.ended_vcpus);
 	if (!err)
 		err = stats_fs_source_add_values(live.ended, vm_values, &live.ended_vms, 0);
-	return err;
+	if (!err)
+		err = msr_stats_add_totals(live.ended);
+	msr_stats_init(&live.ended_msrs, live.ended_row, ENDED_MSRS);
+	msr_stats_show(&live.ended_msrs, fs, live.ended);
+	return err ? err : msr_stats_show_other(&live.ended_msrs);
 }
 
-static int take_slot(struct stats_fs_source *src, u16 owner)
+static int take_slot(struct stats_fs_source *src, struct vm *vm)
 {
 	int err = -ENOSPC;
 
@@ -153,12 +163,20 @@ static int take_slot(struct stats_fs_source *src, u16 owner)
 	for (u32 i = 0; i < LIVE_MAX && err; i++) {
 		if (live.at[i].src)
 			continue;
-		live.at[i].owner = owner;
+		live.at[i].owner = vm->owner;
+		live.at[i].msrs = &vm->msrs;
 		live.at[i].src = src;
 		err = 0;
 	}
 	spin_unlock(&live.lock);
 	return err;
+}
+
+static void retire(struct stats_fs_source *src, struct msr_stats *msrs)
+{
+	msr_stats_end(msrs, &live.ended_msrs);
+	stats_fs_source_retire(src, live.ended);
+	stats_fs_source_put(src);
 }
 
 /* The source if it was in the table; whoever gets it ends it. */
@@ -189,6 +207,8 @@ static int make_source(struct vm *vm, struct stats_fs_source **src)
 		if (!err)
 			err = stats_fs_source_add_values(*src, vm_values, vm, 0);
 		if (!err)
+			err = msr_stats_add_totals(*src);
+		if (!err)
 			err = stats_fs_source_add_subordinate(live.kvm, *src);
 		if (err)
 			stats_fs_source_put(*src);
@@ -201,17 +221,18 @@ void vm_stats_begin(struct vm *vm)
 	struct stats_fs_source *src;
 
 	stat_inc(&vms_created);
+	msr_stats_init(&vm->msrs, vm->msr_row, MSR_STATS_ROWS);
 	if (!stat_fs || make_source(vm, &src)) {
 		stat_inc(&vms_uncounted);
 		return;
 	}
-	if (take_slot(src, vm->owner)) {
-		stats_fs_source_retire(src, live.ended);
-		stats_fs_source_put(src);
+	if (take_slot(src, vm)) {
+		retire(src, &vm->msrs);
 		stat_inc(&vms_uncounted);
 		return;
 	}
 	vm->stats = src;
+	msr_stats_show(&vm->msrs, stat_fs, src);
 }
 
 void vm_stats_add_vcpu(struct vcpu *v)
@@ -235,16 +256,15 @@ void vm_stats_label(struct vm *vm, const char *key, const char *value)
 
 void vm_stats_end(struct vm *vm)
 {
-	if (vm->stats && give_slot(vm->stats)) {
-		stats_fs_source_retire(vm->stats, live.ended);
-		stats_fs_source_put(vm->stats);
-	}
+	if (vm->stats && give_slot(vm->stats))
+		retire(vm->stats, &vm->msrs);
 	vm->stats = NULL;
 }
 
 void vm_stats_recover(void)
 {
 	spin_reset(&live.lock);
+	spin_reset(&live.ended_msrs.lock);
 	stats_fs_recover(stat_fs);
 }
 
@@ -253,9 +273,7 @@ void vm_stats_end_owner(u16 owner)
 	for (u32 i = 0; i < LIVE_MAX; i++) {
 		struct stats_fs_source *src = live.at[i].src;
 
-		if (src && live.at[i].owner == owner && give_slot(src)) {
-			stats_fs_source_retire(src, live.ended);
-			stats_fs_source_put(src);
-		}
+		if (src && live.at[i].owner == owner && give_slot(src))
+			retire(src, live.at[i].msrs);
 	}
 }

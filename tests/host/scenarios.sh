@@ -87,6 +87,13 @@ scenario "no virtualization, tests that need none" 0 "verdict=pass" \
 scenario "statistics by four CPUs at once, 10 s" 0 "^@nestbed test stats.concurrent_10s pass" \
 	--on qemu-svm --cpus 4 --append "tests=stats.concurrent_10s"
 
+# A guest that tries 2000 MSRs: 32 by number, the rest together, no more memory.
+scenario "unknown MSRs are counted by number" 0 \
+	"^@nestbed stat /kvm/ended/msr/0x50000000/wrmsr_unknown 1 count sum" \
+	--on qemu-svm --append "tests=guest.msrflood"
+grep -q "^@nestbed stat /kvm/ended/msr/other/rdmsr_unknown 1968 count sum" "$tmp/out"
+result "and those beyond the table together" $? "no such line"
+
 # Guests as modules.
 printf 'this is no kernel' > "$tmp/text"
 head -c 3000 "$build/guests/regs64.elf" > "$tmp/truncated"

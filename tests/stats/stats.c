@@ -8,6 +8,7 @@
 #include "core/mm/host.h"
 #include "core/x86/insn.h"
 #include "core/x86/percpu.h"
+#include "core/x86/regs.h"
 #include "core/x86/time.h"
 #include "stats/stat.h"
 #include "stats/statsfs_path.h"
@@ -60,8 +61,8 @@ static u64 read_path(struct test_ctx *t, const char *path)
 	return r.value;
 }
 
-/* Where the source of a machine's vCPU is. */
-static u64 read_vcpu(struct test_ctx *t, struct machine *m, const char *name)
+/* A value at or below the source of a machine. */
+static u64 read_vm(struct test_ctx *t, struct machine *m, const char *name)
 {
 	struct stats_fs_reading r = { 0 };
 	struct stats_fs_entry e;
@@ -82,7 +83,7 @@ static u64 read_vcpu(struct test_ctx *t, struct machine *m, const char *name)
 			continue;
 		label = stats_fs_source_get_label(vm.src, "test");
 		if (vm.src == m->vm.stats && label && !strcmp(label, t->test->id)) {
-			nb_snprintf(path, sizeof(path), "/kvm/%s/vcpu0/%s", e.name, name);
+			nb_snprintf(path, sizeof(path), "/kvm/%s/%s", e.name, name);
 			v = read_path(t, path);
 			r.members = 1;
 		}
@@ -91,6 +92,14 @@ static u64 read_vcpu(struct test_ctx *t, struct machine *m, const char *name)
 	stats_fs_node_put(&node);
 	EXPECT_EQ(t, r.members, 1);
 	return v;
+}
+
+static u64 read_vcpu(struct test_ctx *t, struct machine *m, const char *name)
+{
+	char path[64];
+
+	nb_snprintf(path, sizeof(path), "vcpu0/%s", name);
+	return read_vm(t, m, path);
 }
 
 GUEST64(five_cpuids, "mov $5, %esi\n1: xor %eax, %eax; cpuid; dec %esi; jnz 1b; hlt");
@@ -127,6 +136,54 @@ TEST(stats, vcpu_exits, .needs = NEED_VIRT)
 	EXPECT_EQ(t, read_path(t, "/kvm/ended/exits/cpuid"), ended + 5);
 	for (u32 i = 0; i < 4; i++)
 		EXPECT(t, read_path(t, total[i]) >= before[i] + want[i]);
+}
+
+GUEST64(one_rdmsr, "rdmsr; hlt");
+GUEST64(one_wrmsr, "wrmsr; hlt");
+
+/* No CPU has these: SDM4 2.1 keeps 40000000h to 400000FFh free. */
+#define NO_MSR		0x40000080
+
+static void unknown_msr(struct machine *m, u32 msr)
+{
+	m->v->rip = G_CODE;
+	m->v->gpr[VREG_RSP] = G_STACK_TOP;
+	m->v->gpr[VREG_RCX] = msr;
+	machine_run_handling(m, BIT(EXIT_MSR));
+	EXPECT_EQ(m->t, machine_exception(m)->vector, VEC_GP);
+}
+
+/* By number, in the machine and after it; a guest that tries many gets no more rows. */
+TEST(stats, unknown_msrs, .ref = "APM2 15.11, SDM3 26.1.3", .needs = NEED_VIRT)
+{
+	struct machine *rd, *wr;
+	u64 reads, writes, other;
+
+	if (!stat_fs)
+		SKIP(t, "stats=off");
+	reads = read_path(t, "/kvm/rdmsr_unknown");
+	writes = read_path(t, "/kvm/wrmsr_unknown");
+	other = read_path(t, "/kvm/ended/msr/other/rdmsr_unknown");
+	rd = machine_new(t, MODE_LONG64, &one_rdmsr);
+	wr = machine_new(t, MODE_LONG64, &one_wrmsr);
+	machine_idt(rd);
+	machine_idt(wr);
+	for (u32 i = 0; i < MSR_STATS_ROWS + 8; i++)
+		unknown_msr(rd, NO_MSR + i);
+	unknown_msr(rd, NO_MSR + 1);
+	unknown_msr(wr, NO_MSR);
+	EXPECT_EQ(t, read_vm(t, rd, "msr/0x40000080/rdmsr_unknown"), 1);
+	EXPECT_EQ(t, read_vm(t, rd, "msr/0x40000081/rdmsr_unknown"), 2);
+	EXPECT_EQ(t, read_vm(t, rd, "msr/other/rdmsr_unknown"), 8);
+	EXPECT_EQ(t, read_vm(t, rd, "rdmsr_unknown"), MSR_STATS_ROWS + 9);
+	EXPECT_EQ(t, read_vm(t, rd, "wrmsr_unknown"), 0);
+	EXPECT_EQ(t, read_vm(t, wr, "msr/0x40000080/wrmsr_unknown"), 1);
+	machine_free(rd);
+	machine_free(wr);
+	EXPECT(t, read_path(t, "/kvm/ended/msr/0x40000081/rdmsr_unknown") >= 2);
+	EXPECT(t, read_path(t, "/kvm/ended/msr/other/rdmsr_unknown") >= other + 8);
+	EXPECT(t, read_path(t, "/kvm/rdmsr_unknown") >= reads + MSR_STATS_ROWS + 9);
+	EXPECT(t, read_path(t, "/kvm/wrmsr_unknown") >= writes + 1);
 }
 
 /* The total is what its reasons add up to. */

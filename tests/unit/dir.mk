@@ -113,3 +113,4 @@ UNIT_LIBS_test_vlapic_route := -lpthread
 unit-y += tests/unit/test_guest_tables.c
 unit-y += tests/unit/test_container.c
 unit-y += tests/unit/test_state_check.c
+unit-y += tests/unit/test_msr_stats.c
