@@ -378,6 +378,12 @@ static s64 floor_div(s64 a, s64 b)
 	return a / b - (a % b < 0);
 }
 
+/* Without the product of the quotient: it can lie below all numbers. */
+static s64 floor_mod(s64 a, s64 b)
+{
+	return a % b + (a % b < 0 ? b : 0);
+}
+
 /*
  * The Gregorian calendar repeats every 146097 days, a whole number of weeks:
  * the day within its 400 years, counted from 2000-01-01 (a Saturday).
@@ -405,7 +411,7 @@ int vrtc_init(struct vrtc *r, struct bus *bus, const struct dev_env *env, s64 ep
 {
 	const struct bus_range range = { 0x70, 0x71, 1, vrtc_read, vrtc_write, r, &rtc };
 	s64 days = floor_div(epoch, DAY_SECONDS);
-	u32 t = (u32)(epoch - days * DAY_SECONDS);
+	u32 t = (u32)floor_mod(epoch, DAY_SECONDS);
 	struct vrtc_state *s = &r->s;
 	u64 now = env->now(env->ctx);
 
