@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 fuzz-y += tests/fuzz/fuzz_cmdline.c
 fuzz-y += tests/fuzz/fuzz_gunzip.c
+fuzz-y += tests/fuzz/fuzz_lz.c
 fuzz-y += tests/fuzz/fuzz_multiboot.c
 fuzz-y += tests/fuzz/fuzz_insn.c
 FUZZ_LIBS_fuzz_insn := -lZydis

@@ -2,6 +2,7 @@
 unit-y += tests/unit/test_crc32.c
 unit-y += tests/unit/test_diag.c
 unit-y += tests/unit/test_gunzip.c
+unit-y += tests/unit/test_lz.c
 unit-y += tests/unit/test_printf.c
 unit-y += tests/unit/test_string.c
 unit-y += tests/unit/test_memmap.c
