@@ -89,6 +89,7 @@ struct guest_vm *guest_vm_new(struct test_ctx *t, const struct guest_vm_config *
 	vm_stats_label(&m->vm, "test", t->test->id);
 	pc.ctx = &m->vm;
 	m->vm.migrate = runner_migrate();
+	m->vm.migrate_memory = runner_migrate_memory();
 	err = pc_init(&g->pc, &m->vm, &pc);
 	if (err)
 		TEST_ERROR(t, "cannot make the devices (error %d)", err);

@@ -274,6 +274,11 @@ u32 runner_migrate(void)
 	return env->opts.migrate == MIGRATE_OFF ? 0 : (u32)MIN(env->opts.migrate, 0xffffffffULL);
 }
 
+bool runner_migrate_memory(void)
+{
+	return env->opts.migrate_memory;
+}
+
 static void plan_runner(const struct run_env *e)
 {
 	env = e;

@@ -42,5 +42,6 @@ void runner_report(struct test_ctx *t, u64 us);
 
 /* migrate= of the command line; 0: off. */
 u32 runner_migrate(void);
+bool runner_migrate_memory(void);
 
 #endif

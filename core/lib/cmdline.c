@@ -11,6 +11,7 @@ enum opt_type {
 	OPT_NAME,		/* char[GUEST_NAME_MAX] */
 	OPT_NAMES,		/* struct guest_names, separated by '+', grows */
 	OPT_NUMBER,		/* u64: one of the words, or min..max */
+	OPT_MIGRATE,		/* as OPT_NUMBER; given: ",memory" stands behind it */
 	OPT_SIZE,		/* as OPT_NUMBER, with a suffix, whole pages */
 };
 
@@ -72,7 +73,8 @@ static const struct opt kernel_opts[] = {
 	{ "stats",	OPT_NUMBER,	O(stats),	stats_words,	1,	86400, 0 },
 	{ "timeout",	OPT_NUMBER,	O(timeout),	off_words,	1,	86400, 0 },
 	{ "watchdog",	OPT_NUMBER,	O(watchdog),	switch_words,	0,	0, 0 },
-	{ "migrate",	OPT_NUMBER,	O(migrate),	off_words,	1,	~0ULL, 0 },
+	{ "migrate",	OPT_MIGRATE,	O(migrate),	off_words,	1,	~0ULL,
+	  O(migrate_memory) },
 	{ "seed",	OPT_NUMBER,	O(seed),	NULL,		0,	~0ULL,
 	  O(has_seed) },
 	{ "on-end",	OPT_NUMBER,	O(on_end),	on_end_words,	0,	0, 0 },
@@ -143,7 +145,8 @@ static void describe_allowed(const struct opt *opt, char *buf, size_t size)
 			   (unsigned long long)opt->min >> (opt->min >> 20 ? 20 : 10),
 			   opt->min >> 20 ? 'M' : 'K', (unsigned long long)opt->max >> 20);
 	else if (opt->max == ~0ULL)
-		str_append(buf, size, &len, "a number from %llu", (unsigned long long)opt->min);
+		str_append(buf, size, &len, "a number from %llu%s", (unsigned long long)opt->min,
+			   opt->type == OPT_MIGRATE ? ", with or without \",memory\"" : "");
 	else
 		str_append(buf, size, &len, "%llu..%llu", (unsigned long long)opt->min,
 			   (unsigned long long)opt->max);
@@ -205,6 +208,24 @@ static int set_number(const struct opt *opt, u64 *out, const char *value)
 	return 0;
 }
 
+static int set_migrate(const struct opt *opt, void *base, char *value)
+{
+	char *more = strchr(value, ',');
+	u64 n = 0;
+
+	if (more)
+		*more++ = '\0';
+	if (set_number(opt, &n, value) || (more && (strcmp(more, "memory") || !n))) {
+		/* Whole again, for the message. */
+		if (more)
+			more[-1] = ',';
+		return -EINVAL;
+	}
+	*(u64 *)((char *)base + opt->offset) = n;
+	*(u64 *)((char *)base + opt->given) = more != NULL;
+	return 0;
+}
+
 static int set_value(const struct opt *opt, void *base, char *value)
 {
 	char *field = (char *)base + opt->offset;
@@ -225,6 +246,8 @@ static int set_value(const struct opt *opt, void *base, char *value)
 		break;
 	case OPT_NAMES:
 		return set_names((struct guest_names *)field, value);
+	case OPT_MIGRATE:
+		return set_migrate(opt, base, value);
 	case OPT_NUMBER:
 	case OPT_SIZE:
 		err = set_number(opt, (u64 *)field, value);

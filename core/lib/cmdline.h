@@ -60,6 +60,7 @@ struct nb_options {
 	u64 timeout;			/* seconds per test, or TIMEOUT_OFF */
 	u64 watchdog;			/* 0: tests run without one */
 	u64 migrate;			/* every N-th exit, or MIGRATE_OFF */
+	u64 migrate_memory;		/* 1: the guest's memory, too */
 	u64 seed;			/* of random tests; valid if has_seed */
 	u64 has_seed;
 	u64 on_end;			/* enum on_end */

@@ -3,9 +3,6 @@
 
 #include "core/lib/string.h"
 
-/* Physical addresses have at most 52 bits (APM2 1.1.3). */
-#define GPA_LIMIT	(1ULL << 52)
-
 void gmem_init(struct gmem *g)
 {
 	memset(g, 0, sizeof(*g));
@@ -26,8 +23,8 @@ int gmem_add(struct gmem *g, u64 gpa, u64 size, void *host, u64 pa, u32 flags)
 	bool mmio = flags & GMEM_MMIO;
 	u32 i;
 
-	if (!IS_ALIGNED(gpa | size, PAGE_SIZE) || !size || gpa >= GPA_LIMIT ||
-	    size > GPA_LIMIT - gpa || (flags & ~(GMEM_RO | GMEM_MMIO | GMEM_ALIAS)))
+	if (!IS_ALIGNED(gpa | size, PAGE_SIZE) || !size || gpa >= GMEM_GPA_LIMIT ||
+	    size > GMEM_GPA_LIMIT - gpa || (flags & ~(GMEM_RO | GMEM_MMIO | GMEM_ALIAS)))
 		return -EINVAL;
 	if (!mmio && (!host || !IS_ALIGNED(pa, PAGE_SIZE)))
 		return -EINVAL;

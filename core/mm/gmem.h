@@ -10,6 +10,8 @@
 #include "core/lib/base.h"
 
 #define GMEM_MAX_SLOTS	16
+/* Physical addresses have at most 52 bits (APM2 1.1.3). */
+#define GMEM_GPA_LIMIT	(1ULL << 52)
 
 #define GMEM_RO		0x1u	/* guest (and gmem_write) may not write */
 #define GMEM_MMIO	0x2u	/* no memory: accesses go to devices */

@@ -78,23 +78,32 @@ static bool padding_zero(const struct save_in *in, u64 at, u64 next)
 	return true;
 }
 
+int save_header_check(const struct save_header *h)
+{
+	if (memcmp(h->magic, SAVE_MAGIC, sizeof(h->magic)))
+		return -EINVAL;
+	if (h->version != SAVE_VERSION)
+		return -EPROTO;
+	/* The search for twins is quadratic. */
+	return h->size >= HEADER && h->sections <= SAVE_SECTIONS_MAX ? 0 : -EINVAL;
+}
+
 int save_open(struct save_in *in, const void *buf, u64 size)
 {
 	struct save_header *h = &in->header;
 	struct save_section s;
 	u64 at = HEADER, next;
+	int err;
 
 	*in = (struct save_in){ .buf = buf, .size = size };
 	if (size < HEADER)
 		return -EINVAL;
 	memcpy(h, buf, HEADER);
-	if (memcmp(h->magic, SAVE_MAGIC, sizeof(h->magic)) || h->size != size)
+	err = save_header_check(h);
+	if (err)
+		return err;
+	if (h->size != size)
 		return -EINVAL;
-	/* The search for twins is quadratic. */
-	if (h->sections > SAVE_SECTIONS_MAX)
-		return -EINVAL;
-	if (h->version != SAVE_VERSION)
-		return -EPROTO;
 	if (crc32_update(0, in->buf + HEADER, size - HEADER) != h->crc32)
 		return -EINVAL;
 	for (u32 i = 0; i < h->sections; i++, at = next) {

@@ -47,6 +47,20 @@ enum save_id {
 	SAVE_ID_COUNT
 };
 
+/*
+ * Where a container goes to and comes from, in order.  0 or -E...; a source
+ * gives exactly len bytes, or -EIO (or another error) when there are fewer.
+ */
+struct save_sink {
+	int (*write)(void *ctx, const void *buf, u64 len);
+	void *ctx;
+};
+
+struct save_source {
+	int (*read)(void *ctx, void *buf, u64 len);
+	void *ctx;
+};
+
 struct save_out {
 	u8 *buf;
 	u64 size;		/* of buf */
@@ -77,6 +91,8 @@ struct save_in {
  * (another version, an unknown section).
  */
 int __must_check save_open(struct save_in *in, const void *buf, u64 size);
+/* Is that a header of a container?  As save_open, but what follows is not there yet. */
+int __must_check save_header_check(const struct save_header *h);
 /*
  * The section's data and its length.  NULL when it is not there, or has
  * another version.

@@ -2,9 +2,9 @@
 #include "core/vm/sched.h"
 
 #include "core/lib/string.h"
+#include "core/vm/migrate.h"
 #include "core/vm/pc.h"
 #include "core/vm/run.h"
-#include "core/vm/state.h"
 #include "core/x86/insn.h"
 #include "core/x86/lapic_hw.h"
 #include "core/x86/regs.h"

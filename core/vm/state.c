@@ -3,17 +3,12 @@
 
 #include "core/lib/printf.h"
 #include "core/lib/string.h"
-#include "core/mm/host.h"
-#include "core/vm/container.h"
 #include "core/vm/run.h"
-#include "core/x86/caps.h"
-#include "core/x86/insn.h"
-#include "core/x86/time.h"
 #include "core/x86/tsc_calc.h"
 
 #define STATE_VERSION	1
-/* SDM1 11.6.6: without a mask in the FXSAVE image. */
-#define MXCSR_MASK_DEFAULT	0xffbf
+/* Guest time in ns: no sum of a device's times wraps. */
+#define AGE_MAX		BIT(62)
 
 /* Devices: their state is a structure as it is, and has a check of its own. */
 #define DEVICE(id_, member, check)						\
@@ -45,28 +40,6 @@ static const u8 restore_order[] = {
 	VREG_PAT, VREG_TSC_AUX, VREG_PKRS, VREG_DEBUGCTL,
 };
 
-static u32 xsave_size(void)
-{
-	const struct cpu_caps *c = run_policy.caps;
-
-	return c->xsave ? MAX(c->xsave_size_max, 576u) : 512;
-}
-
-static struct save_limits limits(void)
-{
-	u32 mask;
-	u8 area[512] __aligned(16);
-
-	__asm__ volatile("fxsave64 (%0)" :: "r"(area) : "memory");
-	memcpy(&mask, area + 28, 4);
-	return (struct save_limits){
-		.xcr0_allowed = run_policy.xcr0_allowed, .efer_allowed = run_policy.efer_allowed,
-		.cr4_allowed = run_policy.cr4_allowed, .xsave_size = xsave_size(),
-		.mxcsr_mask = mask ? mask : MXCSR_MASK_DEFAULT,
-		.maxphyaddr = run_policy.maxphyaddr, .la57 = run_policy.caps->la57,
-	};
-}
-
 static struct event_save save_event(const struct event *e)
 {
 	return (struct event_save){ e->type, e->vector, e->has_error, e->insn_len, e->error,
@@ -80,7 +53,6 @@ static struct event load_event(const struct event_save *e)
 			       .payload = e->payload };
 }
 
-/* now: one reading of the host's TSC for all vCPUs, so that theirs stay equal. */
 static void save_vcpu(struct vcpu *v, u64 now, struct vcpu_save *s)
 {
 	struct vsegment seg;
@@ -102,52 +74,65 @@ static void save_vcpu(struct vcpu *v, u64 now, struct vcpu_save *s)
 	s->msrs = v->msrs;
 }
 
-static void put_vm(struct save_out *o, struct vm *vm, u64 now)
+static void put_vm(struct save_out *o, struct vm *vm, const struct save_host *h)
 {
-	const struct vm_save s = { .vcpus = vm->vcpu_count, .tsc_khz = tsc_khz(),
-				   .elapsed = now - vm->pc->tsc_base,
+	const struct vm_save s = { .vcpus = vm->vcpu_count, .tsc_khz = h->tsc_khz,
+				   .elapsed = h->now - vm->pc->tsc_base,
 				   .mem = gmem_bytes(&vm->mem) };
 
 	save_put(o, SAVE_VM, 0, STATE_VERSION, &s, sizeof(s));
 }
 
-static void put_vcpu(struct save_out *o, struct vcpu *v, u64 now)
+static int put_layout(struct save_out *o, const struct vm *vm)
+{
+	struct save_layout l;
+	int err = save_layout_get(&vm->mem, vm->pc->cfg.mem, &l);
+
+	if (!err)
+		save_put(o, SAVE_MEMORY, 0, SAVE_LAYOUT_VERSION, &l, sizeof(l));
+	return err;
+}
+
+static void put_vcpu(struct save_out *o, struct vcpu *v, const struct save_host *h)
 {
 	struct vcpu_save *s = save_section(o, SAVE_VCPU, v->id, VCPU_SAVE_VERSION, sizeof(*s));
 
 	if (s)
-		save_vcpu(v, now, s);
-	save_put(o, SAVE_XSAVE, v->id, STATE_VERSION, v->xsave, xsave_size());
+		save_vcpu(v, h->now, s);
+	save_put(o, SAVE_XSAVE, v->id, STATE_VERSION, v->xsave, h->lim.xsave_size);
 	vlapic_save(v->apic);
 	save_put(o, SAVE_APIC, v->id, STATE_VERSION, &v->apic->s, sizeof(v->apic->s));
 }
 
-u64 vm_save_size(const struct vm *vm)
+u64 vm_save_size(const struct vm *vm, const struct save_host *h)
 {
 	const u64 entry = sizeof(struct save_section) + 8;
-	u64 size = sizeof(struct save_header) + entry + sizeof(struct vm_save);
+	u64 size = sizeof(struct save_header) + 2 * entry + sizeof(struct vm_save) +
+		   sizeof(struct save_layout);
 
-	size += vm->vcpu_count * (3 * entry + sizeof(struct vcpu_save) + xsave_size() +
+	size += vm->vcpu_count * (3 * entry + sizeof(struct vcpu_save) + h->lim.xsave_size +
 				  sizeof(struct vlapic_state));
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
 		size += entry + devices[i].size;
 	return size;
 }
 
-s64 vm_save(struct vm *vm, void *buf, u64 size)
+s64 vm_save(struct vm *vm, const struct save_host *h, bool layout, void *buf, u64 size)
 {
 	struct save_out o;
-	u64 now = rdtsc();
 	int err;
 
 	save_begin(&o, buf, size);
-	put_vm(&o, vm, now);
+	put_vm(&o, vm, h);
+	err = layout ? put_layout(&o, vm) : 0;
+	if (err)
+		return err;
 	for (u32 i = 0; i < vm->vcpu_count; i++)
-		put_vcpu(&o, vm->vcpu[i], now);
+		put_vcpu(&o, vm->vcpu[i], h);
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
 		save_put(&o, devices[i].id, 0, STATE_VERSION,
 			 (const u8 *)vm->pc + devices[i].offset, devices[i].size);
-	err = save_end(&o, virt->vendor);
+	err = save_end(&o, h->vendor);
 	return err ? err : (s64)o.len;
 }
 
@@ -192,96 +177,151 @@ static void load_vcpu(struct vcpu *v, const struct vcpu_save *s, u64 now)
 	v->poke = 1;
 }
 
-static int restore_vcpu(const struct save_in *in, struct vcpu *v, u64 now, const struct reason *r)
+/* A section of exactly that size; NULL: it is not there. */
+static const void *part(const struct save_in *in, u32 id, u32 index, u32 version, u32 size)
 {
-	const struct save_limits lim = limits();
-	const struct vcpu_save *s;
-	struct vlapic_state apic;
-	const char *what = "is missing";
-	u32 size, xsize;
-	const u8 *x;
+	u32 have;
+	const void *data = save_find(in, id, index, version, &have);
 
-	s = save_find(in, SAVE_VCPU, v->id, VCPU_SAVE_VERSION, &size);
-	x = save_find(in, SAVE_XSAVE, v->id, STATE_VERSION, &xsize);
-	if (!s || size != sizeof(*s) || !x)
-		return fail(r, -ENOENT, "vCPU", v->id, what);
-	if (vcpu_save_check(s, &lim, &what) || xsave_check(x, xsize, &lim, &what))
-		return fail(r, -EINVAL, "vCPU", v->id, what);
-	if (save_get(in, SAVE_APIC, v->id, STATE_VERSION, &apic, sizeof(apic)) ||
-	    vlapic_state_check(&apic) || apic.id != v->id)
-		return fail(r, -EINVAL, "local APIC", v->id, "is missing or impossible");
-	memcpy(v->xsave, x, xsize);
-	load_vcpu(v, s, now);
-	v->apic->s = apic;
+	return data && have == size ? data : NULL;
+}
+
+static const struct vlapic_state *apic_part(const struct save_in *in, u32 index)
+{
+	return part(in, SAVE_APIC, index, STATE_VERSION, sizeof(struct vlapic_state));
+}
+
+static const struct vcpu_save *vcpu_part(const struct save_in *in, u32 index)
+{
+	return part(in, SAVE_VCPU, index, VCPU_SAVE_VERSION, sizeof(struct vcpu_save));
+}
+
+static const void *device_part(const struct save_in *in, size_t i)
+{
+	return part(in, devices[i].id, 0, STATE_VERSION, devices[i].size);
+}
+
+static int check_vcpu(const struct save_in *in, u32 id, const struct save_host *h,
+		      const struct reason *r)
+{
+	const struct vcpu_save *s = vcpu_part(in, id);
+	const struct vlapic_state *apic = apic_part(in, id);
+	const char *what = "is missing";
+	u32 size;
+	const u8 *x = save_find(in, SAVE_XSAVE, id, STATE_VERSION, &size);
+
+	if (!s || !x)
+		return fail(r, -ENOENT, "vCPU", id, what);
+	if (vcpu_save_check(s, &h->lim, &what) || xsave_check(x, size, &h->lim, &what))
+		return fail(r, -EINVAL, "vCPU", id, what);
+	if (!apic)
+		return fail(r, -ENOENT, "local APIC", id, "is missing");
+	if (vlapic_state_check(apic) || apic->id != id)
+		return fail(r, -EINVAL, "local APIC", id, "has an impossible state");
 	return 0;
 }
 
-/* In ticks of this host's TSC. */
-static u64 elapsed_here(const struct vm_save *s)
+/* What is not restored may not be there: nothing of a machine is dropped silently. */
+static u32 parts_of(const struct save_in *in, const struct vm *vm)
 {
-	return s->tsc_khz == tsc_khz() ? s->elapsed :
-	       mul_div_u64(s->elapsed, tsc_khz(), s->tsc_khz);
+	u32 size, layout = save_find(in, SAVE_MEMORY, 0, SAVE_LAYOUT_VERSION, &size) != NULL;
+
+	return 1 + layout + 3 * vm->vcpu_count + (u32)ARRAY_SIZE(devices);
 }
 
-static int restore_devices(const struct save_in *in, struct pc *pc, const struct reason *r)
+static int check_devices(const struct save_in *in, const struct reason *r)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
-		u8 *to = (u8 *)pc + devices[i].offset;
+		const void *s = device_part(in, i);
 
-		if (save_get(in, devices[i].id, 0, STATE_VERSION, to, devices[i].size))
+		if (!s)
 			return fail(r, -ENOENT, devices[i].name, 0, "is missing");
-		if (devices[i].check(to))
+		if (devices[i].check(s))
 			return fail(r, -EINVAL, devices[i].name, 0, "has an impossible state");
 	}
 	return 0;
 }
 
-int vm_restore(struct vm *vm, const void *buf, u64 size, char *why, size_t why_size)
+/* The layout, where there is one: 0, or an error. */
+static int open_layout(const struct save_in *in, u64 mem_max, struct save_machine *m)
+{
+	u32 size;
+	int err;
+
+	m->has_layout = save_find(in, SAVE_MEMORY, 0, SAVE_LAYOUT_VERSION, &size);
+	if (!m->has_layout)
+		return 0;
+	err = save_get(in, SAVE_MEMORY, 0, SAVE_LAYOUT_VERSION, &m->layout, sizeof(m->layout));
+	return err ? err : save_layout_check(&m->layout, mem_max);
+}
+
+static bool vm_valid(const struct vm_save *s)
+{
+	return s->vcpus && s->vcpus <= VM_MAX_VCPUS && s->tsc_khz &&
+	       mul_div_u64(s->elapsed, 1000000, s->tsc_khz) < AGE_MAX;
+}
+
+int vm_restore_open(struct save_in *in, const void *buf, u64 size, const struct save_host *h,
+		    u64 mem_max, struct save_machine *m, char *why, size_t why_size)
 {
 	const struct reason r = { why, why_size };
-	u64 now = rdtsc();
-	struct save_in in;
-	struct vm_save s;
-	int err = save_open(&in, buf, size);
+	int err = save_open(in, buf, size);
 
 	if (err)
 		return fail(&r, err, "container", 0, err == -EPROTO ? "of another version" :
 			    "damaged");
-	if (in.header.vendor != virt->vendor)
+	if (in->header.vendor != h->vendor)
 		return fail(&r, -EPROTO, "container", 0, "of the other vendor");
-	if (save_get(&in, SAVE_VM, 0, STATE_VERSION, &s, sizeof(s)) ||
-	    s.vcpus != vm->vcpu_count || s.mem != gmem_bytes(&vm->mem) || !s.tsc_khz)
+	if (save_get(in, SAVE_VM, 0, STATE_VERSION, &m->vm, sizeof(m->vm)))
+		return fail(&r, -ENOENT, "machine", 0, "is missing");
+	if (!vm_valid(&m->vm))
+		return fail(&r, -EINVAL, "machine", 0, "is impossible");
+	if (open_layout(in, mem_max, m))
+		return fail(&r, -EINVAL, "memory", 0, "has an impossible or too large layout");
+	return 0;
+}
+
+int vm_restore_check(const struct save_in *in, const struct vm *vm, const struct save_host *h,
+		     char *why, size_t why_size)
+{
+	const struct reason r = { why, why_size };
+	struct vm_save s;
+	int err = 0;
+
+	if (save_get(in, SAVE_VM, 0, STATE_VERSION, &s, sizeof(s)) ||
+	    s.vcpus != vm->vcpu_count || s.mem != gmem_bytes(&vm->mem))
 		return fail(&r, -EINVAL, "machine", 0, "of another size");
-	vm->pc->tsc_base = now - elapsed_here(&s);
 	for (u32 i = 0; i < vm->vcpu_count && !err; i++)
-		err = restore_vcpu(&in, vm->vcpu[i], now, &r);
+		err = check_vcpu(in, i, h, &r);
 	if (!err)
-		err = restore_devices(&in, vm->pc, &r);
+		err = check_devices(in, &r);
+	if (!err && in->header.sections != parts_of(in, vm))
+		err = fail(&r, -EINVAL, "container", 0, "has parts that the machine has not");
+	return err;
+}
+
+/* In ticks of this host's TSC. */
+static u64 elapsed_here(const struct vm_save *s, u64 khz)
+{
+	return s->tsc_khz == khz ? s->elapsed : mul_div_u64(s->elapsed, khz, s->tsc_khz);
+}
+
+void vm_restore(const struct save_in *in, struct vm *vm, const struct save_host *h)
+{
+	const struct vm_save *s = part(in, SAVE_VM, 0, STATE_VERSION, sizeof(*s));
+	u32 size;
+
+	vm->pc->tsc_base = h->now - elapsed_here(s, h->tsc_khz);
+	for (u32 i = 0; i < vm->vcpu_count; i++) {
+		struct vcpu *v = vm->vcpu[i];
+		const void *x = save_find(in, SAVE_XSAVE, i, STATE_VERSION, &size);
+
+		memcpy(v->xsave, x, size);
+		load_vcpu(v, vcpu_part(in, i), h->now);
+		v->apic->s = *apic_part(in, i);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
+		memcpy((u8 *)vm->pc + devices[i].offset, device_part(in, i), devices[i].size);
 	/* What the devices want next, and what their lines were, is computed anew. */
 	vm->pc->next = 0;
-	return err;
-}
-
-static int rebuild(struct vm *vm)
-{
-	int err = pc_rebuild(vm->pc);
-
-	for (u32 i = 0; i < vm->vcpu_count && !err; i++)
-		err = vcpu_rebuild(vm->vcpu[i]);
-	return err;
-}
-
-int vm_migrate(struct vm *vm, char *why, size_t why_size)
-{
-	u64 size = vm_save_size(vm), pages = ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE;
-	void *buf = host_alloc(pages, vm->owner);
-	s64 len = buf ? vm_save(vm, buf, size) : -ENOMEM;
-	int err = len < 0 ? (int)len : rebuild(vm);
-
-	if (err)
-		nb_snprintf(why, why_size, "save failed (error %d)", err);
-	else
-		err = vm_restore(vm, buf, (u64)len, why, why_size);
-	host_free(buf, pages);
-	return err;
 }

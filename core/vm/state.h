@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A machine's state to a container (core/vm/container.h) and back: each vCPU,
- * its local APIC, the devices.  Memory is not in it.
+ * its local APIC, the devices, the layout of its memory.  What is in the memory
+ * is core/vm/snapshot.h's.  Pure.
  *
  * Saving is possible whenever no vCPU of the machine is in its guest: between
  * any two exits.  What is restored is checked first; nothing that a blob says
@@ -11,6 +12,7 @@
 #define CORE_VM_STATE_H
 
 #include "core/vm/pc.h"
+#include "core/vm/save_mem.h"
 
 #define VCPU_SAVE_VERSION	2
 
@@ -66,23 +68,45 @@ int __must_check vcpu_save_check(const struct vcpu_save *s, const struct save_li
 int __must_check xsave_check(const u8 *area, u32 size, const struct save_limits *lim,
 			     const char **what);
 
-/*
- * Saves vm, whose vCPUs are not loaded anywhere.  Returns the bytes used;
- * -E2BIG when size is too small (vm_save_size says what is enough).
- */
-s64 __must_check vm_save(struct vm *vm, void *buf, u64 size);
-u64 vm_save_size(const struct vm *vm);
-/*
- * Into a machine that was just made with as many vCPUs and as much memory.  0;
- * -EINVAL, -EPROTO, -ENOENT with the reason in why: the machine is then of no
- * use and must be destroyed.
- */
-int __must_check vm_restore(struct vm *vm, const void *buf, u64 size, char *why, size_t why_size);
+/* The machine that saves or restores. */
+struct save_host {
+	u64 now;		/* its TSC: one reading for all vCPUs, so that theirs stay equal */
+	u64 tsc_khz;
+	u8 vendor;		/* enum virt_vendor */
+	struct save_limits lim;
+};
 
 /*
- * Saves vm, destroys its vCPUs and devices, makes new ones and restores them.
- * The memory stays.  0, or an error with the reason in why.
+ * Saves vm, whose vCPUs are not loaded anywhere.  layout: also that of its
+ * memory.  Returns the bytes used; -E2BIG when size is too small (vm_save_size
+ * says what is enough); -EINVAL when the memory's layout cannot be saved.
  */
-int __must_check vm_migrate(struct vm *vm, char *why, size_t why_size);
+s64 __must_check vm_save(struct vm *vm, const struct save_host *h, bool layout, void *buf,
+			 u64 size);
+u64 vm_save_size(const struct vm *vm, const struct save_host *h);
+
+/* What a container says of the machine as such. */
+struct save_machine {
+	struct vm_save vm;
+	bool has_layout;
+	struct save_layout layout;
+};
+
+/*
+ * Opens a container that is to be restored: all of it but vCPUs and devices is
+ * checked.  mem_max: bytes of memory that the machine may have.  0; -EINVAL,
+ * -EPROTO, -ENOENT with the reason in why.  buf is 8-byte aligned and stays.
+ */
+int __must_check vm_restore_open(struct save_in *in, const void *buf, u64 size,
+				 const struct save_host *h, u64 mem_max, struct save_machine *m,
+				 char *why, size_t why_size);
+/*
+ * Could vm be what the container says?  It has as many vCPUs, just made, and
+ * as much memory.  Errors as above; vm is not changed.
+ */
+int __must_check vm_restore_check(const struct save_in *in, const struct vm *vm,
+				  const struct save_host *h, char *why, size_t why_size);
+/* Makes it so: only what vm_restore_check has passed. */
+void vm_restore(const struct save_in *in, struct vm *vm, const struct save_host *h);
 
 #endif

@@ -141,6 +141,7 @@ struct vm {
 	struct vcpu *end;	/* that ended it, with its stop and why; NULL: it runs */
 	u64 end_tsc;		/* host TSC of that */
 	u32 migrate;		/* saved and restored after so many exits of a vCPU; 0: never */
+	bool migrate_memory;	/* its memory leaves and comes back, too */
 	u64 migrations;
 	u32 pause;		/* its vCPUs shall park */
 	u32 parked;		/* that have */
@@ -168,6 +169,20 @@ int __must_check vcpu_create(struct vm *vm, struct vcpu **out);
  * fills it.  alias: a second guest address for the same bytes, or 0.
  */
 int __must_check vm_add_rom(struct vm *vm, u64 gpa, u64 size, u64 alias, u8 **host);
+
+/* The memory of a machine and the nested page tables that map it. */
+struct vm_memory {
+	struct gmem mem;
+	struct pt npt;
+};
+
+/*
+ * Takes vm's memory away into *old and leaves it without any; its vCPUs still
+ * use the old tables and must be rebuilt.  -ENOMEM: nothing has changed.
+ */
+int __must_check vm_memory_take(struct vm *vm, struct vm_memory *old);
+/* Frees what was taken.  poison: what is read there from now on is wrong. */
+void vm_memory_free(struct vm_memory *m, bool poison);
 
 /*
  * Destroys all of v that its guest could see and makes it new, in its place:

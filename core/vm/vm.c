@@ -29,12 +29,21 @@ static void *npt_virt(void *ctx, u64 pa)
 	return (void *)pa;
 }
 
-int vm_init(struct vm *vm, u32 id, u16 owner)
+/* Freed memory of a machine must not be what makes the new one work. */
+#define POISON	0xa5
+
+static int npt_init(struct vm *vm, struct pt *npt)
 {
 	const struct pt_config cfg = {
 		.format = virt->npt_format(), .alloc_page = npt_alloc, .free_page = npt_free,
 		.to_virt = npt_virt, .ctx = vm, .pat = PT_PAT_RESET, .nx = true,
 	};
+
+	return pt_init(npt, &cfg);
+}
+
+int vm_init(struct vm *vm, u32 id, u16 owner)
+{
 	int err;
 
 	memset(vm, 0, sizeof(*vm));
@@ -42,7 +51,7 @@ int vm_init(struct vm *vm, u32 id, u16 owner)
 	vm->owner = owner;
 	gmem_init(&vm->mem);
 	bus_init(&vm->bus);
-	err = pt_init(&vm->npt, &cfg);
+	err = npt_init(vm, &vm->npt);
 	if (!err)
 		vm_stats_begin(vm);
 	return err;
@@ -57,17 +66,46 @@ static void vcpu_destroy(struct vcpu *v)
 	host_free(v, VCPU_PAGES);
 }
 
+static void free_memory(struct gmem *mem, struct pt *npt, bool poison)
+{
+	pt_free(npt);
+	for (u32 i = 0; i < mem->n; i++) {
+		struct gmem_slot *s = &mem->slot[i];
+
+		if (!s->mem_size || s->flags & GMEM_ALIAS)
+			continue;
+		if (poison)
+			memset(s->host, POISON, s->size);
+		host_free(s->host, s->size / PAGE_SIZE);
+	}
+	gmem_init(mem);
+}
+
 void vm_fini(struct vm *vm)
 {
 	vm_stats_end(vm);
 	for (u32 i = 0; i < vm->vcpu_count; i++)
 		vcpu_destroy(vm->vcpu[i]);
 	vm->vcpu_count = 0;
-	pt_free(&vm->npt);
-	for (u32 i = 0; i < vm->mem.n; i++)
-		if (vm->mem.slot[i].mem_size && !(vm->mem.slot[i].flags & GMEM_ALIAS))
-			host_free(vm->mem.slot[i].host, vm->mem.slot[i].size / PAGE_SIZE);
+	free_memory(&vm->mem, &vm->npt, false);
+}
+
+int vm_memory_take(struct vm *vm, struct vm_memory *old)
+{
+	struct pt npt;
+	int err = npt_init(vm, &npt);
+
+	if (err)
+		return err;
+	*old = (struct vm_memory){ vm->mem, vm->npt };
 	gmem_init(&vm->mem);
+	vm->npt = npt;
+	return 0;
+}
+
+void vm_memory_free(struct vm_memory *m, bool poison)
+{
+	free_memory(&m->mem, &m->npt, poison);
 }
 
 int vm_add_ram(struct vm *vm, u64 gpa, u64 size)
@@ -149,9 +187,6 @@ int vcpu_create(struct vm *vm, struct vcpu **out)
 	*out = v;
 	return 0;
 }
-
-/* Freed memory of a vCPU must not be what makes the new one work. */
-#define POISON	0xa5
 
 int vcpu_rebuild(struct vcpu *v)
 {

@@ -54,6 +54,7 @@ static void test_every_key(void **state)
 	assert_int_equal(o.timeout, 7);
 	assert_int_equal(o.watchdog, 0);
 	assert_int_equal(o.migrate, 3);
+	assert_int_equal(o.migrate_memory, 0);
 	assert_int_equal(o.seed, 16);
 	assert_int_equal(o.has_seed, 1);
 	assert_int_equal(o.on_end, ON_END_HALT);
@@ -82,6 +83,10 @@ static void test_every_word_of_a_value(void **state)
 		{ "timeout=off",	offsetof(struct nb_options, timeout),	TIMEOUT_OFF },
 		{ "watchdog=on",	offsetof(struct nb_options, watchdog),	1 },
 		{ "migrate=off",	offsetof(struct nb_options, migrate),	MIGRATE_OFF },
+		{ "migrate=12,memory",	offsetof(struct nb_options, migrate),	12 },
+		{ "migrate=12,memory",	offsetof(struct nb_options, migrate_memory), 1 },
+		{ "migrate=12,memory migrate=1",
+		  offsetof(struct nb_options, migrate_memory), 0 },
 		{ "seed=0",		offsetof(struct nb_options, seed),	0 },
 		{ "loglevel=error",	offsetof(struct nb_options, loglevel),	0 },
 		{ "loglevel=warn",	offsetof(struct nb_options, loglevel),	1 },
@@ -123,7 +128,9 @@ static void test_bad_words_are_named(void **state)
 		{ "watchdog=1",	"watchdog=1: must be on, off" },
 		{ "seed=1K",	"seed=1K: must be a number from 0" },
 		{ "seed=18446744073709551616", "must be a number" },
-		{ "migrate=0",	"migrate=0: must be off or a number from 1" },
+		{ "migrate=0",	"migrate=0: must be off or a number from 1, with or without" },
+		{ "migrate=5,mem", "migrate=5,mem: must be off" },
+		{ "migrate=off,memory", "migrate=off,memory: must be off" },
 		{ "tests=",	"tests=: must be a list of at most 64 names" },
 		{ "console=",	"console=: must be some text" },
 		{ "on-end=x",	"on-end=x: must be poweroff, reboot, halt, monitor" },
