@@ -2,6 +2,7 @@
 fuzz-y += tests/fuzz/fuzz_cmdline.c
 fuzz-y += tests/fuzz/fuzz_gunzip.c
 fuzz-y += tests/fuzz/fuzz_lz.c
+fuzz-y += tests/fuzz/fuzz_restore.c
 fuzz-y += tests/fuzz/fuzz_multiboot.c
 fuzz-y += tests/fuzz/fuzz_insn.c
 FUZZ_LIBS_fuzz_insn := -lZydis

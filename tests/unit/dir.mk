@@ -115,3 +115,6 @@ unit-y += tests/unit/test_guest_tables.c
 unit-y += tests/unit/test_container.c
 unit-y += tests/unit/test_state_check.c
 unit-y += tests/unit/test_msr_stats.c
+unit-y += tests/unit/test_save_mem.c
+unit-y += tests/unit/test_snapshot.c
+unit-y += tests/unit/test_state.c
