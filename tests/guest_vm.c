@@ -4,6 +4,7 @@
 #include "core/lib/string.h"
 #include "core/mm/host.h"
 #include "core/mon/log.h"
+#include "core/vm/migrate.h"
 #include "core/vm/run.h"
 #include "core/x86/insn.h"
 #include "core/x86/percpu.h"
@@ -68,11 +69,11 @@ static int add_vcpus(struct vm *vm, u32 n, struct vcpu **first)
 	return err;
 }
 
-struct guest_vm *guest_vm_new(struct test_ctx *t, const struct guest_vm_config *cfg,
-			      const char **why)
+/* Devices alone. */
+static struct guest_vm *new_pc(struct test_ctx *t, u32 id, u64 mem, u32 cpus)
 {
 	struct guest_vm *g = host_alloc(GUEST_VM_PAGES, t->owner);
-	struct pc_config pc = { .mem = cfg->mem, .cpus = cfg->cpus, .epoch = rtc_epoch(),
+	struct pc_config pc = { .mem = mem, .cpus = cpus, .epoch = rtc_epoch(),
 				.putc = console_putc, .getc = console_getc };
 	struct machine *m;
 	int err;
@@ -81,7 +82,7 @@ struct guest_vm *guest_vm_new(struct test_ctx *t, const struct guest_vm_config *
 		TEST_ERROR(t, "no memory for the guest's record");
 	m = &g->m;
 	m->t = t;
-	err = vm_init(&m->vm, cfg->id, t->owner);
+	err = vm_init(&m->vm, id, t->owner);
 	if (err)
 		TEST_ERROR(t, "vm_init failed (error %d)", err);
 	m->next = t->machine;
@@ -93,12 +94,59 @@ struct guest_vm *guest_vm_new(struct test_ctx *t, const struct guest_vm_config *
 	err = pc_init(&g->pc, &m->vm, &pc);
 	if (err)
 		TEST_ERROR(t, "cannot make the devices (error %d)", err);
+	return g;
+}
+
+struct guest_vm *guest_vm_new(struct test_ctx *t, const struct guest_vm_config *cfg,
+			      const char **why)
+{
+	struct guest_vm *g = new_pc(t, cfg->id, cfg->mem, cfg->cpus);
+
 	g->n_map = guest_map_build(g->map, cfg->mem);
-	if (add_memory(g, cfg->mem, cfg->cpus) || add_vcpus(&m->vm, cfg->cpus, &m->v)) {
+	if (add_memory(g, cfg->mem, cfg->cpus) || add_vcpus(&g->m.vm, cfg->cpus, &g->m.v)) {
 		*why = "this machine has not that much memory free";
 		return NULL;
 	}
 	return g;
+}
+
+int guest_vm_save(struct guest_vm *g, const struct save_sink *out)
+{
+	struct save_host h;
+
+	save_host_now(&h);
+	return vm_snapshot_write(&g->m.vm, &h, out);
+}
+
+s64 guest_vm_saved_size(struct guest_vm *g)
+{
+	struct save_host h;
+
+	save_host_now(&h);
+	return vm_snapshot_size(&g->m.vm, &h);
+}
+
+struct guest_vm *guest_vm_restore(struct test_ctx *t, u32 id, const struct save_source *src,
+				  char *why, size_t why_size)
+{
+	struct vm_snapshot s;
+	struct guest_vm *g;
+	struct save_host h;
+	int err;
+
+	save_host_now(&h);
+	if (vm_snapshot_open(&s, src, &h, GUEST_MEM_MAX, t->owner, why, why_size))
+		return NULL;
+	g = new_pc(t, id, s.m.layout.ram, s.m.vm.vcpus);
+	err = vm_snapshot_load(&s, &g->m.vm, &h, why, why_size);
+	if (!err) {
+		/* Guest time stood still while its memory came in. */
+		save_host_now(&h);
+		vm_snapshot_start(&s, &g->m.vm, &h);
+		g->m.v = g->m.vm.vcpu[0];
+	}
+	vm_snapshot_close(&s);
+	return err ? NULL : g;
 }
 
 /* The first CPU as core/load/load.h says for each mode. */

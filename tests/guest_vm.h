@@ -11,9 +11,11 @@
 #include "core/load/load.h"
 #include "core/vm/pc.h"
 #include "core/vm/sched.h"
+#include "core/vm/snapshot.h"
 #include "tests/machine.h"
 
 #define GUEST_MEM_MIN	(2ULL << 20)
+#define GUEST_MEM_MAX	(1ULL << 40)	/* of one that comes from outside */
 
 struct guest_vm {
 	struct machine m;	/* freed with the test's other machines */
@@ -36,6 +38,19 @@ struct guest_vm *guest_vm_new(struct test_ctx *t, const struct guest_vm_config *
 
 /* Loads img (its map and rsdp are filled in here) and sets the entry state. */
 int __must_check guest_vm_load(struct guest_vm *g, struct load_image *img, const struct diag *d);
+
+/*
+ * All of g, its memory included, to out: core/vm/snapshot.h.  Its vCPUs do not
+ * run.  guest_vm_saved_size: how many bytes that will be now.
+ */
+int __must_check guest_vm_save(struct guest_vm *g, const struct save_sink *out);
+s64 __must_check guest_vm_saved_size(struct guest_vm *g);
+/*
+ * A new guest, with console id, that goes on from where the one that was saved
+ * stood.  NULL with the reason in why.
+ */
+struct guest_vm *guest_vm_restore(struct test_ctx *t, u32 id, const struct save_source *src,
+				  char *why, size_t why_size);
 
 /*
  * Runs n guests to their ends, spread over this machine's CPUs.  deadline[i]:

@@ -44,7 +44,7 @@ static bool any_end_is_right(const struct vcpu *v)
 	return v->stop != STOP_ERROR && v->stop != STOP_NONE && v->stop != STOP_EXIT;
 }
 
-static void judge(struct test_ctx *t, const struct payload *p, struct vcpu *v)
+void payload_judge(struct test_ctx *t, const struct payload *p, struct vcpu *v)
 {
 	t->checks++;
 	if (p->expect == PAYLOAD_END_ANY) {
@@ -84,7 +84,7 @@ static const u8 *unpack(struct test_ctx *t, const struct payload_pack *pack)
 	return to;
 }
 
-void payload_run(struct test_ctx *t, const struct payload *p)
+struct guest_vm *payload_load(struct test_ctx *t, const struct payload *p)
 {
 	char cmdline[64];
 	struct load_image img = { .name = p->name, .data = unpack(t, p->pack) + p->offset,
@@ -92,27 +92,33 @@ void payload_run(struct test_ctx *t, const struct payload *p)
 	const char *why = "";
 	const struct guest_vm_config cfg = { .id = t->cpu, .mem = p->mem_mib * MIB,
 					     .cpus = p->cpus };
-	struct guest_vm *g;
-	u64 deadline;
+	struct guest_vm *g = guest_vm_new(t, &cfg, &why);
 	int err;
 
-	g = guest_vm_new(t, &cfg, &why);
 	if (!g)
 		TEST_ERROR(t, "%s", why);
 	nb_snprintf(cmdline, sizeof(cmdline), "platform=%s seed=%u", report_platform(),
 		    (u32)test_random(t) | 1);
 	err = guest_vm_load(g, &img, &log_diag);
+	if (err && p->expect != PAYLOAD_END_REFUSED)
+		TEST_ERROR(t, "not loaded (error %d)", err);
+	return err ? NULL : g;
+}
+
+void payload_run(struct test_ctx *t, const struct payload *p)
+{
+	struct guest_vm *g = payload_load(t, p);
+	u64 deadline;
+
 	if (p->expect == PAYLOAD_END_REFUSED) {
-		EXPECT(t, err);
+		EXPECT(t, !g);
 		return;
 	}
-	if (err)
-		TEST_ERROR(t, "not loaded (error %d)", err);
 	/* The guest's time is over before the watchdog's. */
 	deadline = t->deadline ? t->deadline - MIN(t->deadline, us_to_tsc(GRACE_US)) : 0;
 	guest_vms_run(t, &g, 1, &deadline);
 	guest_console_end(g->m.vm.id);
-	judge(t, p, g->m.vm.end);
+	payload_judge(t, p, g->m.vm.end);
 }
 
 #define NMI_LEAKS	"Bochs 2.7 cpu/vmx.cc VMenterLoadCheckGuestState() leaves virtual-NMI " \

@@ -8,6 +8,9 @@
 
 #include "tests/test.h"
 
+struct guest_vm;
+struct vcpu;
+
 /* The end that is right for a payload. */
 enum payload_end {
 	PAYLOAD_END_RESULT,	/* port 0xf4 gets .result */
@@ -49,6 +52,13 @@ struct payload {
  * whether that end is the right one.  Its console is that of guest t->cpu.
  */
 void payload_run(struct test_ctx *t, const struct payload *p);
+
+/*
+ * The parts of that.  payload_load returns NULL when the loader refused p;
+ * other trouble ends the test.  payload_judge: v is the vCPU that ended it.
+ */
+struct guest_vm *payload_load(struct test_ctx *t, const struct payload *p);
+void payload_judge(struct test_ctx *t, const struct payload *p, struct vcpu *v);
 
 /* The function of a test whose .arg is a struct payload. */
 void payload_test(struct test_ctx *t);
