@@ -420,6 +420,23 @@ int pt_unmap(struct pt *pt, u64 va, u64 size)
 	return run(pt, &op, va, size);
 }
 
+void pt_clear(struct pt *pt)
+{
+	const struct pt_format *f = pt->cfg.format;
+	const struct pt_level *top = &f->level[f->levels - 1];
+
+	for (u64 i = 0; i < 1ULL << top->bits; i++) {
+		void *entry = entry_at(pt, pt->root, f->levels, i << top->shift);
+		u64 e = load(f, entry);
+
+		if (!is_present(f, e))
+			continue;
+		store(f, entry, 0);
+		if (!is_leaf(f, e, f->levels))
+			free_table(pt, e & f->addr, f->levels - 1);
+	}
+}
+
 int pt_protect(struct pt *pt, u64 va, u64 size, u32 prot)
 {
 	struct op op = { .kind = OP_PROTECT, .prot = prot };

@@ -177,6 +177,9 @@ int __must_check pt_map(struct pt *pt, u64 va, u64 pa, u64 size, u32 prot,
  */
 int __must_check pt_unmap(struct pt *pt, u64 va, u64 size);
 
+/* Takes all mappings away; of the tables only the top one is left. */
+void pt_clear(struct pt *pt);
+
 /* Changes the protection of what is mapped, keeps accessed and dirty. */
 int __must_check pt_protect(struct pt *pt, u64 va, u64 size, u32 prot);
 

@@ -23,8 +23,7 @@ struct walk {
 	bool w, u, x;				/* all levels so far */
 };
 
-/* APM2 5.1.2 and figure 5-1, SDM3 4.1.1: what CR4 and EFER choose. */
-static const struct pt_format *choose_format(const struct pt_walk_env *env)
+const struct pt_format *pt_walk_format(const struct pt_walk_env *env)
 {
 	if (!(env->cr4 & CR4_PAE))
 		return &pt_format_32bit;
@@ -283,7 +282,7 @@ int pt_walk(const struct pt_walk_env *env, u64 va, u32 access,
 	int ret = -EAGAIN;
 
 	memset(res, 0, sizeof(*res));
-	w.f = choose_format(env);
+	w.f = pt_walk_format(env);
 	/* APM2 5.1: without long mode linear addresses have 32 bits. */
 	w.va = env->nested || ((env->cr0 & CR0_PG) && w.f->canonical) ?
 		va : (u32)va;

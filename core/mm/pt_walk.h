@@ -11,6 +11,8 @@
 
 #include "core/lib/base.h"
 
+struct pt_format;
+
 /* The access that is translated. */
 #define PTA_READ	0x00u
 #define PTA_WRITE	0x01u
@@ -70,6 +72,9 @@ struct pt_walk_result {
  */
 int __must_check pt_walk(const struct pt_walk_env *env, u64 va, u32 access,
 			 struct pt_walk_result *res);
+
+/* The format that CR4 and EFER choose (APM2 5.1.2, SDM3 4.1.1). */
+const struct pt_format *pt_walk_format(const struct pt_walk_env *env);
 
 /* True for addresses with bits 63:bits-1 all equal (bits 48 or 57). */
 static inline bool pt_canonical(u64 va, unsigned int bits)

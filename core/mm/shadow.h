@@ -4,7 +4,7 @@
  * They are composed of the nested tables that the guest hypervisor (L1) wrote
  * into its own memory (APM2 15.25) and of what backs that memory (gmem).
  *
- * For L1 a shadow is a TLB (APM2 15.16, 15.25.7): L1 may add rights without a
+ * For L1 a shadow is a TLB (APM2 15.16): L1 may add rights without a
  * flush and must flush when it takes some away.  Many flush at every VMRUN, so
  * each shadow remembers where the entries of L1 are that its mappings came
  * from, and their values.  A flush compares these with memory; only what
@@ -32,6 +32,7 @@
 #define SHADOW_MAX_RECORDS	16384u
 /* Records in a page, see struct shadow_chunk. */
 #define SHADOW_CHUNK		128u
+#define SHADOW_MIN_TABLES	8u
 #define SHADOW_CACHE_MAX	8u
 
 struct shadow_config {
@@ -43,7 +44,7 @@ struct shadow_config {
 	const struct gmem *mem;	/* L1's memory */
 	u64 page_max;		/* largest page to map: 4K, 2M or 1G */
 	u32 max_records;	/* PT_MAX_LEVELS..SHADOW_MAX_RECORDS */
-	u32 max_tables;		/* table pages of one shadow; 8 or more */
+	u32 max_tables;		/* of one shadow; SHADOW_MIN_TABLES or more */
 	/* What L1's CPUID says, as in pt_walk_env. */
 	u8 maxphyaddr;
 	bool page1g;
@@ -60,6 +61,9 @@ struct shadow_key {
 
 /* The key for L1's registers, of which only the paging mode matters. */
 struct shadow_key shadow_key(u64 ncr3, u64 cr4, u64 efer, u32 asid);
+
+/* Whether two keys differ at most in their ASIDs. */
+bool shadow_same_tables(const struct shadow_key *a, const struct shadow_key *b);
 
 enum shadow_result {
 	SHADOW_OK,		/* translated; by shadow_fill also mapped */
@@ -99,12 +103,6 @@ struct shadow_chunk {
 
 struct shadow_index;
 
-/* One entry that a walk has read. */
-struct shadow_step {
-	const void *entry;
-	u64 value;
-};
-
 struct shadow_stats {
 	u64 fills;		/* pages mapped */
 	u64 syncs;		/* flushes that looked at the records */
@@ -132,7 +130,7 @@ struct shadow {
 	u64 index_pa;
 	u32 n;			/* records in use */
 	u32 chunks;		/* pages of records allocated */
-	struct shadow_step step[PT_MAX_LEVELS];
+	struct shadow_record step[PT_MAX_LEVELS];	/* of the walk */
 	u32 steps;
 	bool stale;		/* of a cache: flushed, but not compared yet */
 	u64 used;		/* of a cache: when it was found last */

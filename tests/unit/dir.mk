@@ -56,6 +56,7 @@ UNIT_LIBS_test_emul_native := $(O)/host/tests/unit/native.o
 $(O)/host/tests/unit/test_emul_native: $(O)/host/tests/unit/native.o
 unit-y += tests/unit/test_pt_walk.c
 unit-y += tests/unit/test_ept_walk.c
+unit-y += tests/unit/test_shadow.c
 unit-y += tests/unit/test_load.c
 unit-y += tests/unit/test_load_elf.c
 unit-y += tests/unit/test_load_mb1.c
