@@ -151,9 +151,12 @@ static const char *not_here(const struct payload *p)
 
 void payload_test(struct test_ctx *t)
 {
-	const char *why = not_here(t->test->arg);
+	const struct payload *p = t->test->arg;
+	const char *why = not_here(p);
 
 	if (why)
 		SKIP(t, "%s", why);
-	payload_run(t, t->test->arg);
+	if (p->nested == GUEST_NESTED_SVM && virt->vendor != VIRT_SVM)
+		SKIP(t, "no SVM for the guest");
+	payload_run(t, p);
 }

@@ -6,6 +6,7 @@
 #ifndef TESTS_PAYLOAD_H
 #define TESTS_PAYLOAD_H
 
+#include "core/lib/cmdline.h"
 #include "tests/test.h"
 
 struct guest_vm;
@@ -43,6 +44,7 @@ struct payload {
 	u32 result;
 	u32 mem_mib;
 	u32 cpus;
+	u32 nested;		/* enum guest_nested */
 	const char *ref;
 	const char *desc;
 };

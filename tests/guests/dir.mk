@@ -12,5 +12,9 @@ guest16-y += real bigreal firmware
 # 64-bit, with a real-mode part
 guest6416-y += modes
 
+# L1 hypervisors
+guest6416-y += nsvm_insn
+guest64-y += nsvm_run
+
 # In the image: the runner's glue, and the table with all payloads.
 obj-y += tests/payload.o gen_payloads.o

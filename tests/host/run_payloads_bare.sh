@@ -29,7 +29,7 @@ wanted()
 	esac
 }
 
-while IFS='|' read -r mode name expect bare mem timeout cpus ref desc; do
+while IFS='|' read -r mode name expect bare mem timeout cpus nested ref desc; do
 	[ $# -eq 0 ] || case $only in *" $name "*) ;; *) continue ;; esac
 	if [ "$bare" != yes ]; then
 		skipped=$((skipped + 1))

@@ -15,7 +15,7 @@ GUEST_LD_64 := elf_x86_64
 GUEST_LD_32 := elf_i386
 
 GUEST_RT := rt string trap real apic pc acpi
-GUEST_RT_64 := $(patsubst %,$(O)/guests/64/rt/%.o,start64 $(GUEST_RT) smp ap)
+GUEST_RT_64 := $(patsubst %,$(O)/guests/64/rt/%.o,start64 $(GUEST_RT) smp ap svm svm_enter npt)
 GUEST_RT_32 := $(patsubst %,$(O)/guests/32/rt/%.o,start32 $(GUEST_RT))
 GUEST_NAMES := $(sort $(guest64-y) $(guest6416-y) $(guest32-y) $(guest16-y))
 GUEST_ELFS := $(GUEST_NAMES:%=$(O)/guests/%.elf)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Payloads share no code with the hypervisor: an error in a shared header
- * could hide on both sides of a test.
+ * could hide on both sides of a test.  Only the VMCB's list of members, which
+ * the bare emulators judge too, is one (svm.h).
  */
 #ifndef TESTS_GUESTS_RT_TYPES_H
 #define TESTS_GUESTS_RT_TYPES_H
