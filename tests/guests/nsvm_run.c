@@ -218,7 +218,7 @@ static void check_refused(void)
 	l2.c.exitcode = EXIT_POISON;
 	wrmsr(MSR_VM_HSAVE_PA, 0);
 	rt_known(svm_known(KNOWN_TCG_BARE | KNOWN_BOCHS_BARE),
-		 rt_try(vmrun_fails, NULL) == VEC_GP, "VMRUN without VM_HSAVE_PA", "page 0 is used");
+		 rt_try(vmrun_fails, NULL) == VEC_GP, "VMRUN without VM_HSAVE_PA", "uses page 0");
 	wrmsr(MSR_VM_HSAVE_PA, (ulong)svm_hsave);
 	__asm__ volatile("stgi");
 	l2.c.exitcode = EXIT_POISON;
