@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: MIT
-pure-y += svm/caps.o svm/exit.o svm/inject.o svm/npt.o svm/perm.o svm/vmcb.o
+pure-y += svm/caps.o svm/exit.o svm/inject.o svm/nested_check.o svm/npt.o svm/perm.o svm/vmcb.o
 obj-y += svm/decode.o svm/entry.o svm/intercept.o svm/ops.o svm/probe.o svm/quirks.o
 obj-y += svm/regs.o svm/step.o

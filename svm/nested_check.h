@@ -2,24 +2,27 @@
 /*
  * What VMRUN refuses with VMEXIT_INVALID (APM2 15.5.1, 15.20, 15.25.3-4), and
  * what KVM_SET_NESTED_STATE refuses: one row per rule, in svm/nested_rules.def.
- * Pure; the VMCB is a copy that nobody else writes.
+ * Pure; the VMCB is a copy that nobody else writes.  Only on SVM so far: guests
+ * have no VMX yet.
  *
  * For VMRUN hardware has the last word, for a state blob KVM has.  They differ:
  *
  *	V_NMI_ENABLE without the NMI intercept: a CPU without virtual NMIs ignores
  *	the bit, KVM never does.
- *	#BR for 64-bit code: "impossible" (APM2 15.20); KVM lets the CPU decide.  A
- *	blob does not have L2's mode.
+ *	#OF and #BR for 64-bit code are "impossible" (APM2 15.20); KVM lets the CPU
+ *	decide.  A blob does not have L2's mode.
  *	gPAT, CET, and NP_ENABLE while L1 does not page: KVM leaves them to the CPU.
- *	NP_ENABLE on a CPU without nested paging: the bit is reserved, which would
- *	mean ignored; KVM refuses it, and so do we: L1 asked for what it was
- *	told it does not have.
+ *	NP_ENABLE without nested paging: a CPU would ignore a reserved bit; KVM
+ *	refuses it, and so do we: L2 would run on memory that L1 did not mean.
  *	EVENTINJ in a blob: refused as newer KVM does; older KVM lets VMRUN fail.
  *
- * Bits 11:0 of both map addresses are ignored (APM2 15.10.1, 15.11), also in a
- * blob.  No rules, because neither manual nor CPU knows them: the largest ASID,
- * encodings of TLB_CONTROL, CR4.PCIDE outside of long mode, EFER.LMA, RFLAGS,
- * CPL, CR3 above bit 31 outside of long mode.  PDPTEs are in guest memory.
+ * Bits 11:0 of the addresses of both maps are ignored, also in a blob: KVM masks
+ * them before it checks.  No rules, since the manual has none: an ASID above
+ * the number of them, encodings of TLB_CONTROL, CR4.PCIDE outside of long mode,
+ * EFER.LMA, RFLAGS, CPL, bits above 31 of CR3 outside of long mode; what the
+ * real CPU says of these is passed on.  Not here: U_CET, which is an MSR, and
+ * PDPTEs, which are in guest memory (APM2 15.5.1 has VMRUN read and check those
+ * of a PAE guest without nested paging).
  */
 #ifndef SVM_NESTED_CHECK_H
 #define SVM_NESTED_CHECK_H
@@ -75,8 +78,9 @@ const struct nested_rule *svm_nested_check_l1_save(const struct vmcb *c,
 						   const struct nested_check_env *env);
 
 /*
- * What VMRUN makes of values that it does not refuse (APM2 15.5.1): the bases
- * that it loads are sign-extended; EFER.LMA is LME and PG.
+ * What VMRUN makes of values that it does not refuse (APM2 15.5.1): the addresses
+ * that it loads are sign-extended; EFER.LMA follows LME and PG (APM2 3.1.7).
+ * VMLOAD's (FS, GS, TR, LDTR, ...) are left alone.
  */
 void svm_nested_canon(struct vmcb *c, const struct nested_check_env *env);
 

@@ -119,3 +119,4 @@ unit-y += tests/unit/test_msr_stats.c
 unit-y += tests/unit/test_save_mem.c
 unit-y += tests/unit/test_snapshot.c
 unit-y += tests/unit/test_state.c
+unit-y += tests/unit/test_svm_nested_check.c
