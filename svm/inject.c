@@ -2,6 +2,7 @@
 #include "svm/inject.h"
 
 #include "core/x86/regs.h"
+#include "svm/nested.h"
 
 static const u8 inj_type[] = {
 	[EVENT_INTR] = EVENTINJ_INTR, [EVENT_NMI] = EVENTINJ_NMI,
@@ -32,7 +33,7 @@ void svm_apply_intercepts(struct svm_vcpu *a)
 	bool cr8;
 
 	vec3 |= a->vec3_want;
-	if (vmcb_get_int_ctl(c) & INT_CTL_V_IRQ && a->windows & WINDOW_INTR)
+	if (a->virq_window)
 		vec3 |= VEC3_VINTR;
 	if (a->nmi_blocked && !a->iret_wait && a->step != STEP_IRET)
 		vec3 |= VEC3_IRET;
@@ -89,7 +90,7 @@ void svm_windows(struct vcpu *v, u32 windows)
 {
 	struct svm_vcpu *a = v->arch;
 
-	a->windows = windows;
+	a->wanted = windows;
 	a->attention = true;
 }
 
@@ -128,26 +129,33 @@ static bool want_step_shadow(const struct vcpu *v, const struct svm_vcpu *a)
 	return a->windows & WINDOW_INTR && v->rflags & RFLAGS_IF && svm.quirks.virq_if1_lost;
 }
 
+#define VIRQ_BITS	(INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO(15) | INT_CTL_V_IGN_TPR)
+
 void svm_inject_prepare(struct vcpu *v)
 {
 	struct svm_vcpu *a = v->arch;
 	struct vmcb *c = a->vmcb;
-	u32 ctl = vmcb_get_int_ctl(c);
+	u32 ctl = vmcb_get_int_ctl(c) & ~VIRQ_BITS;
 	bool pending = c->eventinj & EVENTINJ_VALID;
 
+	a->windows = unlikely(v->nested) ? svm_nested_windows(v, a->wanted) : a->wanted;
 	if (a->windows & WINDOW_NMI && a->iret_wait && !pending)
 		step_begin(v, a, STEP_IRET);
 	else if (want_step_shadow(v, a) && !pending)
 		step_begin(v, a, STEP_SHADOW);
 	/* A step cannot: the injected event would push our TF. */
-	a->kick = pending && a->windows & WINDOW_NMI && !a->nmi_blocked;
+	a->kick = a->kick_entry || (pending && a->windows & WINDOW_NMI && !a->nmi_blocked);
+	a->kick_entry = false;
 	/*
 	 * APM2 15.21.4: a pending virtual interrupt that wins over any TPR, and
 	 * its intercept, make an exit as soon as the guest could take it.
 	 */
-	ctl &= ~(INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO(15) | INT_CTL_V_IGN_TPR);
-	if (a->windows & WINDOW_INTR && a->step != STEP_SHADOW)
-		ctl |= INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO(15) | INT_CTL_V_IGN_TPR;
+	a->virq_window = a->windows & WINDOW_INTR && a->step != STEP_SHADOW;
+	a->virq_held = v->in_l2 && a->step == STEP_SHADOW;
+	if (a->virq_window)
+		ctl |= VIRQ_BITS;
+	else if (v->in_l2 && !a->virq_held)
+		ctl |= vmcb_get_int_ctl(svm_nested_of(v)->vmcb12) & VIRQ_BITS;
 	vmcb_set_int_ctl(c, ctl);
 	svm_apply_intercepts(a);
 	a->attention = a->windows || a->nmi_blocked || a->step || a->soft_len ||

@@ -16,6 +16,7 @@
 #include "svm/exit.h"
 #include "svm/inject.h"
 #include "svm/insn.h"
+#include "svm/nested.h"
 #include "svm/npt.h"
 #include "svm/perm.h"
 
@@ -45,10 +46,21 @@ static int alloc_areas(struct svm_vcpu *a, u16 owner)
 
 static void free_areas(struct svm_vcpu *a)
 {
-	host_free(a->vmcb, 1);
+	host_free(a->vmcb01, 1);
 	host_free(a->msrpm, MSRPM_SIZE / PAGE_SIZE);
 	host_free(a->iopm, IOPM_SIZE / PAGE_SIZE);
 	host_free(a, 1);
+}
+
+/* Where a merge with another map can have a zero. */
+static void find_open_words(struct svm_vcpu *a)
+{
+	const u64 *map = (const u64 *)a->msrpm;
+
+	a->msrpm_open_n = 0;
+	for (unsigned int i = 0; i < MSRPM_SIZE / 8; i++)
+		if (map[i] != ~0ULL && a->msrpm_open_n < ARRAY_SIZE(a->msrpm_open))
+			a->msrpm_open[a->msrpm_open_n++] = (u16)i;
 }
 
 static int svm_vcpu_init(struct vcpu *v)
@@ -67,11 +79,13 @@ static int svm_vcpu_init(struct vcpu *v)
 	}
 	v->arch = a;
 	c = a->vmcb;
+	a->vmcb01 = c;
 	a->vmcb_pa = (u64)c;
 	memset(a->msrpm, 0xff, MSRPM_SIZE);
 	memset(a->iopm, 0xff, IOPM_SIZE);
 	for (unsigned int i = 0; i < ARRAY_SIZE(free_msrs) && !err; i++)
 		err = msrpm_set(a->msrpm, free_msrs[i].msr, PERM_READ | PERM_WRITE, false);
+	find_open_words(a);
 	vmcb_set_intercept_vec3(c, VEC3_BASE);
 	vmcb_set_intercept_vec4(c, VEC4_BASE);
 	/* A machine check in a guest is the host's business. */
@@ -87,11 +101,12 @@ static int svm_vcpu_init(struct vcpu *v)
 	vmcb_set_int_ctl(c, INT_CTL_V_INTR_MASKING);
 	svm_npt_attach(c, v->vm->npt.root);
 	svm_regs_reset(v);
-	return err;
+	return !err && v->vm->nested ? svm_nested_ops.init(v) : err;
 }
 
 static void svm_vcpu_fini(struct vcpu *v)
 {
+	svm_nested_ops.fini(v);
 	free_areas(v->arch);
 	v->arch = NULL;
 }
@@ -101,7 +116,9 @@ static void svm_load(struct vcpu *v)
 	struct svm_vcpu *a = v->arch;
 
 	/* The table may have been replaced while the vCPU did not run. */
-	svm_npt_attach(a->vmcb, v->vm->npt.root);
+	svm_npt_attach(a->vmcb01, v->vm->npt.root);
+	if (v->nested)
+		svm_nested_load(v);
 	svm_regs_load(a);
 }
 
@@ -141,6 +158,8 @@ static void svm_flush(struct vcpu *v)
 		a->vmcb->tlb_control = TLB_CONTROL_FLUSH_ASID;
 	else
 		a->asid_gen = 0;
+	if (v->nested)
+		svm_nested_flush_all(svm_nested_of(v));
 }
 
 /* What VMRUN loads and #VMEXIT stores of the registers in struct vcpu. */
@@ -244,6 +263,8 @@ static void svm_enter(struct vcpu *v)
 		c->tlb_control = TLB_CONTROL_NOTHING;
 		if (likely(c->exitcode < SVM_EXIT_ROWS))
 			state_from_vmcb(v, c);
+		if (unlikely(v->in_l2))
+			svm_nested_sync(v);
 		decoded = svm_exit_decode_fast(c, svm.decode, &v->exit);
 		if (unlikely(c->int_state & INT_STATE_SHADOW))
 			a->attention = true;
@@ -312,5 +333,6 @@ static const struct virt_ops svm_ops = {
 	.flush = svm_flush,
 	.npt_format = svm_npt_format,
 	.dump = svm_dump,
+	.nested = &svm_nested_ops,
 };
 VIRT_OPS(svm_ops);

@@ -56,6 +56,8 @@ struct svm_vcpu {
 	struct svm_cpu *cpu;	/* whose ASID it has */
 	u64 asid_gen;
 	u8 *msrpm, *iopm;
+	u16 msrpm_open[8];	/* words of msrpm that are not all ones */
+	u32 msrpm_open_n;
 	u64 tsc_aux;
 	u64 pkrs;
 	u64 efer_svme;		/* EFER.SVME as the guest sees it */
@@ -72,9 +74,14 @@ struct svm_vcpu {
 	u8 step_insn;		/* enum svm_step_insn */
 	bool injected;		/* an event was injected at this entry */
 	bool kick;		/* an NMI waits until that is delivered: exit behind it */
+	bool kick_entry;	/* L1 waits: exit behind the entry and what it delivers */
+	bool virq_window;	/* V_IRQ and its intercept are there for a window */
+	bool virq_held;		/* V_IRQ of L2 waits until its shadow has been stepped over */
 	u8 soft_len;		/* bytes that RIP or nRIP was moved for EVENTINJ */
 	bool soft_moved_rip;
-	u32 windows;		/* WINDOW_ bits wanted */
+	u32 wanted;		/* WINDOW_ bits that core asked for */
+	u32 windows;		/* of these, what can open now */
+	struct vmcb *vmcb01;	/* the guest's own; vmcb may be that of its guest */
 	u64 iret_rip;
 	u64 step_rip;
 };

@@ -7,6 +7,7 @@
 #include "core/x86/msr.h"
 #include "core/x86/regs.h"
 #include "svm/inject.h"
+#include "svm/nested.h"
 
 /* Registers that are a VMCB member as it stands: its number + 1. */
 #define MEMBER(r, field)	[VREG_##r] = VMCB_F_##field + 1
@@ -16,7 +17,7 @@ static const u16 vreg_member[VREG_COUNT] = {
 	MEMBER(STAR, star), MEMBER(LSTAR, lstar), MEMBER(CSTAR, cstar), MEMBER(SFMASK, sfmask),
 	MEMBER(KERNEL_GS_BASE, kernel_gs_base), MEMBER(SYSENTER_CS, sysenter_cs),
 	MEMBER(SYSENTER_ESP, sysenter_esp), MEMBER(SYSENTER_EIP, sysenter_eip),
-	MEMBER(PAT, g_pat), MEMBER(DEBUGCTL, dbgctl), MEMBER(TSC_OFFSET, tsc_offset),
+	MEMBER(PAT, g_pat), MEMBER(DEBUGCTL, dbgctl),
 };
 
 /* The same by offset, for reading: all but EFER are whole words as they stand. */
@@ -27,7 +28,6 @@ static const u16 vreg_offset[VREG_COUNT] = {
 	OFFSET(CSTAR, cstar), OFFSET(SFMASK, sfmask), OFFSET(KERNEL_GS_BASE, kernel_gs_base),
 	OFFSET(SYSENTER_CS, sysenter_cs), OFFSET(SYSENTER_ESP, sysenter_esp),
 	OFFSET(SYSENTER_EIP, sysenter_eip), OFFSET(PAT, _g_pat), OFFSET(DEBUGCTL, _dbgctl),
-	OFFSET(TSC_OFFSET, _tsc_offset),
 };
 
 /* First member of each segment; GDTR and IDTR have the same four. */
@@ -105,6 +105,20 @@ static u64 get_live(const struct vcpu *v, enum vreg r)
 	}
 }
 
+/*
+ * Where the TPR of the local APIC is.  With V_INTR_MASKING L2 has a CR8 of its
+ * own (APM2 15.21.1).
+ */
+static struct vmcb *tpr_vmcb(const struct vcpu *v)
+{
+	const struct svm_vcpu *a = v->arch;
+	const struct svm_nested *n = v->nested;
+
+	if (v->in_l2 && vmcb_get_int_ctl(n->vmcb12) & INT_CTL_V_INTR_MASKING)
+		return a->vmcb01;
+	return a->vmcb;
+}
+
 static u64 get_special(const struct vcpu *v, enum vreg r)
 {
 	const struct svm_vcpu *a = v->arch;
@@ -119,7 +133,9 @@ static u64 get_special(const struct vcpu *v, enum vreg r)
 		/* VMRUN needs SVME set; the guest sees what it set itself. */
 		return (vmcb_get_efer(c) & ~EFER_SVME) | a->efer_svme;
 	case VREG_CR8:
-		return vmcb_get_int_ctl(c) & 0xf;
+		return vmcb_get_int_ctl(tpr_vmcb(v)) & 0xf;
+	case VREG_TSC_OFFSET:
+		return vmcb_get_tsc_offset(a->vmcb01);
 	case VREG_INT_SHADOW:
 		return c->int_state & INT_STATE_SHADOW;
 	case VREG_NMI_BLOCKED:
@@ -208,7 +224,13 @@ void svm_set(struct vcpu *v, enum vreg r, u64 val)
 		update_lma(c);
 		return;
 	case VREG_CR8:
+		c = tpr_vmcb(v);
 		vmcb_set_int_ctl(c, (vmcb_get_int_ctl(c) & ~INT_CTL_V_TPR) | (val & 0xf));
+		return;
+	case VREG_TSC_OFFSET:
+		vmcb_set_tsc_offset(a->vmcb01, val);
+		if (v->in_l2)
+			vmcb_set_tsc_offset(c, val + v->l2_tsc_offset);
 		return;
 	case VREG_INT_SHADOW:
 		c->int_state = (c->int_state & ~INT_STATE_SHADOW) | (val ? INT_STATE_SHADOW : 0);

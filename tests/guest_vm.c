@@ -102,6 +102,11 @@ struct guest_vm *guest_vm_new(struct test_ctx *t, const struct guest_vm_config *
 {
 	struct guest_vm *g = new_pc(t, cfg->id, cfg->mem, cfg->cpus);
 
+	if (cfg->nested && !virt->nested) {
+		*why = "this CPU's virtualization cannot be given to a guest";
+		return NULL;
+	}
+	g->m.vm.nested = cfg->nested;
 	g->n_map = guest_map_build(g->map, cfg->mem);
 	if (add_memory(g, cfg->mem, cfg->cpus) || add_vcpus(&g->m.vm, cfg->cpus, &g->m.v)) {
 		*why = "this machine has not that much memory free";

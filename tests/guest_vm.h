@@ -30,6 +30,7 @@ struct guest_vm_config {
 	u64 mem;		/* bytes, a multiple of 4 KiB, at least GUEST_MEM_MIN */
 	u32 cpus;		/* 1 .. VM_MAX_VCPUS */
 	u64 tsc_khz;		/* 0: as the machine */
+	bool nested;		/* its vCPUs can virtualize */
 };
 
 /* Returns NULL after a message to why when the machine cannot give that. */

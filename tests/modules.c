@@ -83,8 +83,8 @@ static bool handed_on(const char *name)
 /* What of the options cannot be had yet, with the reason. */
 static const char *unsupported(const struct guest_options *o)
 {
-	if (o->nested == GUEST_NESTED_SVM || o->nested == GUEST_NESTED_VMX)
-		return "nested virtualization is not supported";
+	if (o->nested == GUEST_NESTED_VMX || (o->nested && virt->vendor != VIRT_SVM))
+		return "nested= is only there for SVM on AMD's CPUs";
 	if (o->mem && o->mem < GUEST_MEM_MIN)
 		return "mem= is below 2 MiB";
 	return NULL;
@@ -221,7 +221,7 @@ static struct guest_vm *prepare(struct test_ctx *run, struct module_guest *g)
 	const struct diag diag = { keep_message, t };
 	const struct guest_vm_config cfg = {
 		.id = g->console, .mem = g->opts.mem ? g->opts.mem : DEFAULT_MEM,
-		.cpus = (u32)g->opts.cpus,
+		.cpus = (u32)g->opts.cpus, .nested = g->opts.nested == GUEST_NESTED_SVM,
 	};
 	struct load_image img = { .name = g->opts.name, .data = (void *)g->module->start,
 				  .size = g->module->size, .cmdline = g->opts.args };

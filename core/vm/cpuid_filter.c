@@ -96,6 +96,8 @@ static const struct cpuid_mask leaf_88 = { ALL, EBX88_GIVEN, 0, 0, true };
 /* Everything else: nothing is given, except the hypervisor's leaves. */
 const struct cpuid_mask cpuid_hidden = { .fix = true };
 
+static const struct cpuid_mask leaf_own = { .fix = true };
+
 /* Leaves of power, performance and security features stay hidden. */
 const struct cpuid_mask *const cpuid_basic_mask[CPUID_BASIC_LEAVES] = {
 	[0x0] = &pass, [0x1] = &leaf_1, [0x2] = &pass, [0x3] = &pass, [0x4] = &leaf_fix,
@@ -109,7 +111,7 @@ const struct cpuid_mask *const cpuid_basic_mask[CPUID_BASIC_LEAVES] = {
 const struct cpuid_mask *const cpuid_ext_mask[CPUID_EXT_LEAVES] = {
 	[0x00] = &pass, [0x01] = &leaf_81, [0x02] = &pass, [0x03] = &pass, [0x04] = &pass,
 	[0x05] = &pass, [0x06] = &pass, [0x07] = &leaf_87, [0x08] = &leaf_88, [0x09] = &none,
-	[0x0a] = &none, [0x0b] = &none, [0x0c] = &none, [0x0d] = &none, [0x0e] = &none,
+	[0x0a] = &leaf_own, [0x0b] = &none, [0x0c] = &none, [0x0d] = &none, [0x0e] = &none,
 	[0x0f] = &none, [0x10] = &none, [0x11] = &none, [0x12] = &none, [0x13] = &none,
 	[0x14] = &none, [0x15] = &none, [0x16] = &none, [0x17] = &none, [0x18] = &none,
 	[0x19] = &pass, [0x1a] = &pass, [0x1b] = &none, [0x1c] = &none, [0x1d] = &pass,
@@ -217,6 +219,14 @@ static void amd_features(u32 leaf, u32 subleaf, const struct cpuid_view *v,
 			 struct cpuid_regs *r)
 {
 	r->edx |= v->apic && v->apic_on && r->edx ? EDX81_APIC : 0;
+	r->ecx |= v->svm ? ECX81_SVM : 0;
+}
+
+/* Not the CPU's own: the vendor says what it carries. */
+static void svm_leaf(u32 leaf, u32 subleaf, const struct cpuid_view *v, struct cpuid_regs *r)
+{
+	if (v->svm)
+		*r = *v->svm;
 }
 
 /* APM3 Fn8000_0008 ECX: cores less one, bits of the APIC id. */
@@ -233,6 +243,7 @@ static const struct {
 	{ 0x1, basic_features }, { 0x4, cache_leaf }, { 0x7, extended_features },
 	{ 0xb, topology_leaf }, { 0xd, xsave_features }, { 0x15, tsc_leaf },
 	{ 0x1f, topology_leaf }, { 0x80000001, amd_features }, { 0x80000008, amd_sizes },
+	{ 0x8000000a, svm_leaf },
 };
 
 void cpuid_fix(u32 leaf, u32 subleaf, const struct cpuid_view *v, struct cpuid_regs *r)

@@ -44,6 +44,7 @@ struct cpuid_view {
 	u32 cpus;		/* of its machine: one socket, a thread a core */
 	bool apic;		/* it has a local APIC of ours */
 	bool apic_on;		/* IA32_APIC_BASE.EN */
+	const struct cpuid_regs *svm;	/* leaf 8000_000Ah; NULL: no SVM for this guest */
 	u32 tsc_khz;		/* of the guest's TSC */
 };
 

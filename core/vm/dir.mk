@@ -4,7 +4,6 @@ pure-y += core/vm/emul.o core/vm/emul_alu.o core/vm/emul_bits.o core/vm/emul_mem
 pure-y += core/vm/emul_shift.o core/vm/emul_stack.o core/vm/emul_string.o core/vm/emul_vec.o
 pure-y += core/vm/event.o core/vm/exit.o core/vm/cpuid_filter.o core/vm/msr_policy.o
 pure-y += core/vm/msr_stats.o
-pure-y += core/vm/task.o core/vm/container.o core/vm/state_check.o
 pure-y += core/vm/task.o core/vm/container.o core/vm/state.o \
 	core/vm/state_check.o core/vm/save_mem.o core/vm/snapshot.o
 obj-y += core/vm/vm_stats.o core/vm/host_stats.o

@@ -16,6 +16,7 @@ enum event_type {
 	EVENT_SOFT_INT,		/* INT n */
 	EVENT_SOFT_EXC,		/* INT3, INTO: VMX has a type of its own */
 	EVENT_PRIV_EXC,		/* INT1 (ICEBP): VMX type 5; SVM: exception */
+	EVENT_NPF,		/* none: L1's nested tables refuse what L0 does for L2 */
 };
 
 struct event {
@@ -24,7 +25,7 @@ struct event {
 	bool has_error;
 	u8 insn_len;		/* of INT n, INT3, INTO, INT1: RIP to push is behind it */
 	u32 error;
-	u64 payload;		/* CR2 of #PF; DR6 bits of #DB */
+	u64 payload;		/* CR2 of #PF; DR6 bits of #DB; address of EVENT_NPF */
 };
 
 static inline struct event event_exception(u8 vector)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Exit handlers: everything but I/O, memory, MSRs and control registers. */
 #include "core/vm/run.h"
+#include "core/vm/nested.h"
 
 #include "core/vm/cpuid_policy.h"
 #include "core/vm/insn.h"
@@ -75,6 +76,7 @@ static void fix_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, struct cpuid_regs *
 		.cpus = v->apic ? v->vm->pc->cfg.cpus : 1,
 		.apic_on = v->apic && v->apic->s.base & APIC_BASE_EN,
 		.tsc_khz = (u32)tsc_khz(),
+		.svm = v->nested && virt->vendor == VIRT_SVM ? virt->nested->cpuid(v) : NULL,
 	};
 
 	cpuid_fix(leaf, subleaf, &view, r);
@@ -100,6 +102,8 @@ enum verdict exit_cpuid(struct vcpu *v)
 /* With a local APIC something may come; without, only what is queued. */
 enum verdict exit_hlt(struct vcpu *v)
 {
+	struct event_gate gate;
+
 	if (vcpu_advance(v))
 		return vcpu_fail(v, STOP_UNHANDLED, "cannot decode HLT");
 	if (v->apic && v->events.exception.type == EVENT_NONE) {
@@ -110,8 +114,8 @@ enum verdict exit_hlt(struct vcpu *v)
 		v->stop = STOP_BLOCKED;
 		return VERDICT_STOP;
 	}
-	if ((v->events.nmi && !virt->get(v, VREG_NMI_BLOCKED)) ||
-	    (v->events.intr && (v->rflags & RFLAGS_IF)) ||
+	vcpu_gate(v, &gate);
+	if ((v->events.nmi && gate.nmi_ok) || (v->events.intr && gate.intr_ok) ||
 	    v->events.exception.type != EVENT_NONE)
 		return VERDICT_RESUME;
 	v->stop = STOP_HLT;
@@ -137,6 +141,12 @@ enum verdict exit_ud(struct vcpu *v)
 	return vcpu_inject_ud(v);
 }
 
+/* VMRUN, VMXON and their like: of a guest that was given the extension. */
+enum verdict exit_virt_insn(struct vcpu *v)
+{
+	return v->nested ? virt->nested->insn(v) : vcpu_inject_ud(v);
+}
+
 enum verdict exit_gp(struct vcpu *v)
 {
 	return vcpu_inject_gp(v);
@@ -156,13 +166,13 @@ static void set_edx_eax(struct vcpu *v, u64 val)
 
 enum verdict exit_rdtsc(struct vcpu *v)
 {
-	set_edx_eax(v, vcpu_tsc(v));
+	set_edx_eax(v, vcpu_tsc_seen(v));
 	return VERDICT_ADVANCE;
 }
 
 enum verdict exit_rdtscp(struct vcpu *v)
 {
-	set_edx_eax(v, vcpu_tsc(v));
+	set_edx_eax(v, vcpu_tsc_seen(v));
 	v->gpr[VREG_RCX] = (u32)virt->get(v, VREG_TSC_AUX);
 	return VERDICT_ADVANCE;
 }

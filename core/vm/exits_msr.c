@@ -4,6 +4,7 @@
 
 #include "core/mm/pt_walk.h"
 #include "core/vm/msr_policy.h"
+#include "core/vm/nested.h"
 #include "core/vm/sched.h"
 #include "core/x86/caps.h"
 #include "core/x86/insn.h"
@@ -28,6 +29,11 @@ u64 vcpu_tsc_at(struct vcpu *v, u64 host)
 u64 vcpu_tsc(struct vcpu *v)
 {
 	return vcpu_tsc_at(v, rdtsc());
+}
+
+u64 vcpu_tsc_seen(struct vcpu *v)
+{
+	return vcpu_tsc(v) + (unlikely(v->in_l2) ? v->l2_tsc_offset : 0);
 }
 
 u64 vcpu_tsc_to_host(struct vcpu *v, u64 tsc)
@@ -75,7 +81,7 @@ static bool read_row(struct vcpu *v, const struct msr_row *row, u64 *val)
 		*val = virt->get(v, VREG_PKRS);
 		return run_policy.caps->pks;
 	case MSR_KIND_TSC:
-		*val = vcpu_tsc(v);
+		*val = vcpu_tsc_seen(v);
 		return true;
 	case MSR_KIND_TSC_ADJUST:
 		*val = v->msrs.tsc_adjust;
@@ -86,6 +92,8 @@ static bool read_row(struct vcpu *v, const struct msr_row *row, u64 *val)
 		if (!vcpu_apic_rdmsr(v, v->exit.msr.index, val))
 			*val = row->arg;
 		return true;
+	case MSR_KIND_NESTED:
+		return virt->nested->rdmsr(v, v->exit.msr.index, val);
 	case MSR_KIND_STORED:
 	case MSR_KIND_MTRR_FIXED:
 	case MSR_KIND_MTRR_VAR:
@@ -105,9 +113,12 @@ static bool read_row(struct vcpu *v, const struct msr_row *row, u64 *val)
 static bool write_efer(struct vcpu *v, u64 val)
 {
 	u64 old = virt->get(v, VREG_EFER);
+	u64 allowed = run_policy.efer_allowed | (v->nested ? virt->nested->efer(v) : 0);
 
-	if (!msr_efer_valid(val, old, virt->get(v, VREG_CR0), run_policy.efer_allowed))
+	if (!msr_efer_valid(val, old, virt->get(v, VREG_CR0), allowed))
 		return false;
+	if (v->nested)
+		virt->nested->efer_write(v, val);
 	/* LMA is the processor's: a write does not change it. */
 	virt->set(v, VREG_EFER, (val & ~EFER_LMA) | (old & EFER_LMA));
 	return true;
@@ -169,6 +180,7 @@ static bool write_row(struct vcpu *v, const struct msr_row *row, u64 val)
 	case MSR_KIND_PKRS:
 		return write_pkrs(v, val);
 	case MSR_KIND_TSC:
+		/* APM2 15.30.5 and SDM3 27.3: offsets are for what is read. */
 		adjust_tsc(v, val - vcpu_tsc(v));
 		return true;
 	case MSR_KIND_TSC_ADJUST:
@@ -185,6 +197,8 @@ static bool write_row(struct vcpu *v, const struct msr_row *row, u64 val)
 	case MSR_KIND_MTRR_VAR:
 	case MSR_KIND_MTRR_DEF:
 		return write_stored(v, row, val);
+	case MSR_KIND_NESTED:
+		return virt->nested->wrmsr(v, v->exit.msr.index, val);
 	case MSR_KIND_CONST:
 	case MSR_KIND_AMD:
 		return true;
@@ -193,13 +207,21 @@ static bool write_row(struct vcpu *v, const struct msr_row *row, u64 val)
 	}
 }
 
+/* Some are only there on one vendor's CPUs, or for a guest with the extension. */
+static bool is_there(const struct vcpu *v, const struct msr_row *row)
+{
+	if (row->kind == MSR_KIND_AMD)
+		return virt->vendor == VIRT_SVM;
+	return row->kind != MSR_KIND_NESTED || v->nested;
+}
+
 enum verdict exit_msr(struct vcpu *v)
 {
 	const struct msr_row *row = msr_policy_find(v->exit.msr.index);
 	bool write = v->exit.msr.write;
 	u64 val;
 
-	if (!row || (row->kind == MSR_KIND_AMD && virt->vendor != VIRT_SVM)) {
+	if (!row || !is_there(v, row)) {
 		msr_stats_count(&v->vm->msrs, v->exit.msr.index, write);
 		return vcpu_inject_gp(v);
 	}

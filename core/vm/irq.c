@@ -2,6 +2,7 @@
 /* From the local APIC and the 8259 to the event queue of a vCPU; INIT and SIPI. */
 #include "core/vm/pc.h"
 
+#include "core/vm/nested.h"
 #include "core/vm/run.h"
 #include "core/vm/sched.h"
 #include "core/x86/insn.h"
@@ -37,6 +38,8 @@ static const struct { u8 reg; u64 val; } init_regs[] = {
 
 void vcpu_init_reset(struct vcpu *v)
 {
+	if (v->nested)
+		virt->nested->leave(v);
 	for (unsigned int i = 0; i < ARRAY_SIZE(v->gpr); i++)
 		v->gpr[i] = 0;
 	/* RDX has the processor's signature. */
@@ -73,7 +76,11 @@ static void take_signals(struct vcpu *v)
 	else if (sig & VLAPIC_NMI && !v->events.nmi)
 		v->events.nmi = 1;
 	if (sig & VLAPIC_INIT)
+		v->init_waits = true;
+	if (unlikely(v->init_waits) && !(v->nested && virt->nested->init_signal(v))) {
+		v->init_waits = false;
 		vcpu_init_reset(v);
+	}
 	/* SDM3 9.4.2: a SIPI is for a CPU that waits for it. */
 	if (sig & VLAPIC_SIPI && v->mp_state == MP_WAIT_SIPI)
 		vcpu_sipi(v, (u8)v->apic->s.sipi_vector);
@@ -161,9 +168,11 @@ bool vcpu_wakes(struct vcpu *v)
 		return false;
 	take_signals(v);
 	if (v->mp_state == MP_HALTED) {
+		struct event_gate gate;
+
 		vcpu_irq_offer(v);
-		if ((v->events.nmi && !virt->get(v, VREG_NMI_BLOCKED)) ||
-		    (v->events.intr && v->rflags & RFLAGS_IF)) {
+		vcpu_gate(v, &gate);
+		if ((v->events.nmi && gate.nmi_ok) || (v->events.intr && gate.intr_ok)) {
 			v->mp_state = MP_RUNNABLE;
 			v->stat.halt_wakeup++;
 		}

@@ -4,6 +4,7 @@
 #include "core/lib/log.h"
 #include "core/lib/printf.h"
 #include "core/vm/insn.h"
+#include "core/vm/nested.h"
 #include "core/vm/pc.h"
 #include "core/vm/sched.h"
 #include "core/x86/insn.h"
@@ -42,7 +43,7 @@ static const struct exit_row exit_table[EXIT_REASON_COUNT] = {
 	[EXIT_RDPRU]		= { exit_ud,		0, 0 },
 	[EXIT_RSM]		= { exit_ud,		INSN_OP_RSM, 0 },
 	[EXIT_HYPERCALL]	= { exit_hypercall,	INSN_OP_VMMCALL, INSN_OP_VMCALL },
-	[EXIT_VIRT_INSN]	= { exit_ud,		0, 0 },
+	[EXIT_VIRT_INSN]	= { exit_virt_insn,	0, 0 },
 	[EXIT_CR]		= { exit_cr,		0, 0 },
 	[EXIT_DR]		= { exit_dr,		0, 0 },
 	[EXIT_IO]		= { exit_io,		0, 0 },
@@ -84,6 +85,14 @@ void vcpu_retire(struct vcpu *v, u64 rip)
 	}
 }
 
+int vcpu_exit_insn_len(struct vcpu *v)
+{
+	const struct exit_row *row = &exit_table[v->exit.reason];
+
+	return v->exit.insn_len ? v->exit.insn_len :
+				  vcpu_insn_len(v, row->insn_op, row->insn_op2);
+}
+
 int vcpu_advance(struct vcpu *v)
 {
 	int len = v->exit.insn_len;
@@ -109,19 +118,40 @@ static u8 events_waiting(const struct event_queue *q)
 	return q->reinject.type | q->exception.type | q->nmi | q->intr;
 }
 
-static void deliver_events(struct vcpu *v)
+void vcpu_gate(struct vcpu *v, struct event_gate *gate)
 {
 	bool shadow = virt->get(v, VREG_INT_SHADOW);
-	struct event_gate gate = {
-		.intr_ok = (v->rflags & RFLAGS_IF) && !shadow,
-		.nmi_ok = !shadow && !virt->get(v, VREG_NMI_BLOCKED),
-	};
+
+	gate->intr_ok = (v->rflags & RFLAGS_IF) && !shadow;
+	gate->nmi_ok = !shadow && !virt->get(v, VREG_NMI_BLOCKED);
+	if (unlikely(v->nested))
+		virt->nested->gate(v, gate);
+}
+
+/* An exit to L1 may be followed by what L1 itself has to get. */
+static enum nested_events nested_events(struct vcpu *v)
+{
+	enum nested_events ret;
+
+	do
+		ret = virt->nested->events(v);
+	while (ret == NESTED_EXITED);
+	return ret;
+}
+
+static void deliver_events(struct vcpu *v)
+{
+	struct event_gate gate;
 	struct event e;
 	u32 windows;
 
 	v->stat.req_event++;
 	if (v->apic)
 		vcpu_irq_offer(v);
+	if (unlikely(v->nested) && nested_events(v) == NESTED_BUSY)
+		gate = (struct event_gate){ 0 };
+	else
+		vcpu_gate(v, &gate);
 	if (event_next(&v->events, &gate, &e, &windows)) {
 		if (v->apic && e.type == EVENT_INTR)
 			vcpu_irq_take(v, &e);
@@ -210,6 +240,11 @@ static __always_inline void run_loop(struct vcpu *v, bool timed, bool counted)
 	for (;;) {
 		enum verdict verdict;
 
+		if (unlikely(v->in_l2) && virt->nested->reflect(v)) {
+			if (unlikely(v->stop != STOP_NONE))
+				return;
+			goto next;
+		}
 		if (unlikely(stop_mask & BIT(v->exit.reason))) {
 			v->stop = STOP_EXIT;
 			return;
@@ -226,6 +261,7 @@ static __always_inline void run_loop(struct vcpu *v, bool timed, bool counted)
 			verdict = vcpu_fail(v, STOP_UNHANDLED, "cannot decode the instruction");
 		if (verdict == VERDICT_STOP)
 			return;
+next:
 		if (counted && !--v->migrate_left)
 			sched_pause(v->vm);
 		/* Posted interrupts, timers; a guest that no clock ever sees. */
@@ -275,6 +311,10 @@ enum verdict vcpu_fail(struct vcpu *v, enum stop_reason stop, const char *fmt, .
 
 enum verdict vcpu_inject(struct vcpu *v, struct event e)
 {
+	if (unlikely(e.type == EVENT_NPF)) {
+		virt->nested->page_fault(v, &e);
+		return VERDICT_RESUME;
+	}
 	if (event_queue_exception(&v->events, e)) {
 		v->stop = STOP_SHUTDOWN;
 		return VERDICT_STOP;

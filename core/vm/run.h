@@ -21,6 +21,8 @@ extern struct run_policy run_policy;
 /* Called in the run loop after an interrupt of the host was taken; may be NULL. */
 extern void (*vcpu_safe_point)(void);
 
+/* What RDTSC gives to what runs now: the guest, or its guest. */
+u64 vcpu_tsc_seen(struct vcpu *v);
 /* The guest's TSC now, and the host's TSC when the guest's is tsc. */
 u64 vcpu_tsc(struct vcpu *v);
 u64 vcpu_tsc_to_host(struct vcpu *v, u64 tsc);
@@ -85,6 +87,7 @@ enum verdict exit_hlt(struct vcpu *v);
 enum verdict exit_skip(struct vcpu *v);
 enum verdict exit_pause(struct vcpu *v);
 enum verdict exit_ud(struct vcpu *v);
+enum verdict exit_virt_insn(struct vcpu *v);
 enum verdict exit_gp(struct vcpu *v);
 enum verdict exit_invlpg(struct vcpu *v);
 enum verdict exit_rdtsc(struct vcpu *v);
@@ -100,6 +103,11 @@ enum verdict exit_task_switch(struct vcpu *v);
 enum verdict exit_icebp(struct vcpu *v);
 enum verdict exit_entry_fail(struct vcpu *v);
 enum verdict exit_unhandled(struct vcpu *v);
+
+/* What may be delivered to what runs now, L1's and GIF's masks included. */
+void vcpu_gate(struct vcpu *v, struct event_gate *gate);
+/* Length of the instruction that exited; <= 0: it cannot be read. */
+int vcpu_exit_insn_len(struct vcpu *v);
 
 /* Queues #GP(0), #UD; RESUME, or STOP on the triple fault that makes. */
 enum verdict vcpu_inject_gp(struct vcpu *v);

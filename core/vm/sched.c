@@ -374,7 +374,7 @@ static bool is_dead(struct vm *vm)
 	for (u32 i = 0; i < vm->vcpu_count; i++) {
 		const struct vcpu *v = vm->vcpu[i];
 
-		if (READ_ONCE(v->poke) || v->mp_state == MP_RUNNABLE ||
+		if (READ_ONCE(v->poke) || v->mp_state == MP_RUNNABLE || v->in_l2 ||
 		    (v->mp_state == MP_HALTED && v->rflags & RFLAGS_IF))
 			return false;
 	}

@@ -102,6 +102,7 @@ struct vcpu {
 	u64 alarm;		/* host TSC at which enter must come back; 0: none */
 	struct vcpu_stats stat;
 	u64 tsc_offset;
+	u64 l2_tsc_offset;	/* of the guest's guest to the guest */
 	struct vcpu_msrs msrs;
 	u64 xcr0;		/* guest's; host value outside guest context */
 	u64 dr[4];
@@ -113,6 +114,10 @@ struct vcpu {
 	u8 early;		/* LEAD_... + 1: an interrupt was made before it was due */
 	bool flush;		/* its translations are void; set by any CPU, with poke */
 	bool parked;		/* not run while its VM is paused */
+	bool in_l2;		/* a guest of this guest runs: core/vm/nested.h */
+	bool l2_paging;		/* ... with nested tables of L1 */
+	bool init_waits;	/* an INIT that is held back */
+	void *nested;		/* the vendor's; NULL: the guest cannot virtualize */
 	struct vlapic *apic;	/* NULL: a machine without interrupt sources */
 	u64 enter_at;		/* host TSC; with early: when it is due, and v entered */
 	u64 timer_after;	/* host TSC before which its periodic timer does not fire again */
@@ -147,6 +152,7 @@ struct vm {
 	u32 parked;		/* that have */
 	struct pt npt;
 	u64 stop_mask;		/* BIT(EXIT_...): vcpu_run returns these */
+	bool nested;		/* its vCPUs can virtualize: set before they are made */
 	bool lazy;		/* RAM is mapped into npt at the first fault */
 	u64 npt_page_max;	/* largest page of npt; 0: no limit */
 	u64 npt_fills;

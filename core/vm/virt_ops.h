@@ -2,7 +2,7 @@
 /*
  * What core asks of a vendor.  svm/ops.c and vmx/ops.c each place one record
  * into the linker table virt_ops; core takes the first whose probe answers 0.
- * All members are mandatory.
+ * All members but nested are mandatory.
  */
 #ifndef CORE_VM_VIRT_OPS_H
 #define CORE_VM_VIRT_OPS_H
@@ -10,6 +10,7 @@
 #include "core/vm/exit.h"
 
 struct cpu_caps;
+struct nested_ops;
 struct percpu;
 struct pt_format;
 struct vcpu;
@@ -123,6 +124,8 @@ struct virt_ops {
 	const struct pt_format *(*npt_format)(void);
 	/* Full dump of the control structure to the log. */
 	void (*dump)(struct vcpu *v);
+	/* NULL: this vendor cannot give a guest its extension. */
+	const struct nested_ops *nested;
 };
 
 #define VIRT_OPS(ops) \

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * SVM for a guest that is a hypervisor: state and the parts' interfaces.
+ *
+ * vmcb01 runs L1, vmcb12 is the page that L1 gave to VMRUN, vmcb02 runs L2.
+ * svm_vcpu.vmcb is the one of the two that runs now.  What of a vCPU there is
+ * once, NMI blocking, floating point, DR0-3, is not switched between them.
+ * Pure.
+ */
+#ifndef SVM_NESTED_H
+#define SVM_NESTED_H
+
+#include "core/vm/nested.h"
+#include "svm/nested_check.h"
+#include "svm/ops.h"
+
+/* VM_CR (APM2 15.30.1). */
+#define VM_CR_VALID	BITS(4, 0)
+
+/* ASIDs that L1 may use: 0 is its own. */
+#define NESTED_ASIDS	64
+
+/* What the processor's TLB knows by an ASID of ours. */
+struct svm_asid {
+	struct svm_cpu *cpu;
+	u64 gen;
+	u32 asid;
+};
+
+/* The translations of one ASID of L1, with one nested root. */
+#define NESTED_SPACES	8
+struct svm_space {
+	u32 asid12;
+	u64 root12;		/* nCR3; ~0 without nested paging */
+	struct svm_asid hw;
+	u64 used;		/* n->clock when it last ran */
+};
+
+/* L1's members of struct svm_vcpu while L2's are there. */
+struct svm_l1_saved {
+	struct svm_asid hw;
+	u32 exc_want, vec3_want;
+	u16 cr_write_want;
+	u64 efer_svme;
+};
+
+struct svm_nested {
+	struct vmcb *vmcb01, *vmcb02;
+	/*
+	 * vmcb12 as VMRUN copied it; the members that the CPU changes while L2
+	 * runs are kept up to date (semantics of KVM's nested state).
+	 */
+	struct vmcb *vmcb12;
+	u64 vmcb12_pa;
+	u8 *msrpm02;
+	u64 hsave_pa, vm_cr;
+	bool gif;
+	bool run_pending;	/* VMRUN was accepted, L2 has not run yet */
+	u64 nrip;		/* for the next #VMEXIT; 0: none */
+	struct svm_l1_saved l1;
+	struct svm_space space[NESTED_SPACES];
+	struct svm_space *now;	/* that of L2, while it runs */
+	u64 clock;
+	const struct nested_rule *failed;	/* the last VMRUN that was refused */
+};
+
+static inline struct svm_nested *svm_nested_of(const struct vcpu *v)
+{
+	return v->nested;
+}
+
+extern const struct nested_ops svm_nested_ops;
+
+/* svm/nested_enter.c */
+/*
+ * VMRUN behind its permission checks (APM2 15.5.1): RIP is the next one.  pa:
+ * page aligned.  False: it is no memory, L1 gets #GP and RIP is as before.
+ */
+bool svm_nested_vmrun(struct vcpu *v, u64 pa);
+/* vmcb02 from vmcb01 and the copy of vmcb12, and on to L2. */
+void svm_nested_enter(struct vcpu *v);
+/* All controls of vmcb02 again: L0's wishes, or where things are, changed. */
+void svm_nested_controls(struct vcpu *v);
+/* The vCPU comes to this CPU: its tables may be others. */
+void svm_nested_load(struct vcpu *v);
+/* No translation of before may be used, on either level. */
+void svm_nested_flush_all(struct svm_nested *n);
+/* The same for one ASID of L1. */
+void svm_nested_flush_asid(struct vcpu *v, u32 asid12);
+/* A page that L1 may give to SVM: writable memory, or NULL. */
+struct vmcb *svm_nested_page(struct vcpu *v, u64 pa);
+/* VMLOAD and VMSAVE (APM2 15.5.2). */
+void svm_nested_copy_vmload(struct vmcb *to, const struct vmcb *from);
+
+/* svm/nested_exit.c */
+/* #VMEXIT of L2 to L1 (APM2 15.6).  What was being delivered is in v->events. */
+void svm_nested_exit(struct vcpu *v, u64 code, u64 info1, u64 info2);
+/* VMEXIT_INVALID: L2 was not entered. */
+void svm_nested_exit_invalid(struct vcpu *v, struct vmcb *page);
+/* vmcb01 again, with nothing told to L1. */
+void svm_nested_leave(struct vcpu *v);
+bool svm_nested_reflect(struct vcpu *v);
+enum nested_events svm_nested_events(struct vcpu *v);
+void svm_nested_gate(struct vcpu *v, struct event_gate *gate);
+/* Does L1 want this #VMEXIT?  Not for MSR, IOIO and NPF, which have maps. */
+bool svm_nested_wants(const struct vmcb *c12, u64 code);
+/* Of the wanted windows those that can open while what runs now runs. */
+u32 svm_nested_windows(const struct vcpu *v, u32 wanted);
+/* Behind each #VMEXIT of L2: what the CPU changed in the controls. */
+void svm_nested_sync(struct vcpu *v);
+
+/* svm/nested_insn.c */
+enum verdict svm_nested_insn(struct vcpu *v);
+bool svm_nested_rdmsr(struct vcpu *v, u32 msr, u64 *val);
+bool svm_nested_wrmsr(struct vcpu *v, u32 msr, u64 val);
+void svm_nested_set_gif(struct vcpu *v, bool gif);
+
+#endif

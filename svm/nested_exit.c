@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: MIT
+/* From L2 back to L1: which exits and events are L1's, and #VMEXIT (APM2 15.6). */
+#include "svm/nested.h"
+
+#include "core/mm/gmem.h"
+#include "core/mm/pt_walk.h"
+#include "core/vm/run.h"
+#include "core/x86/regs.h"
+#include "svm/exit.h"
+#include "svm/inject.h"
+#include "svm/npt.h"
+#include "svm/perm.h"
+
+void svm_nested_sync(struct vcpu *v)
+{
+	const struct svm_vcpu *a = v->arch;
+	struct svm_nested *n = svm_nested_of(v);
+	u32 now = vmcb_get_int_ctl(n->vmcb02), ctl = vmcb_get_int_ctl(n->vmcb12);
+
+	n->run_pending = false;
+	n->vmcb12->eventinj = 0;
+	n->vmcb12->int_state = n->vmcb02->int_state;
+	/* A borrowed V_IRQ says nothing about L1's. */
+	if (!a->virq_window && !a->virq_held)
+		ctl = (ctl & ~INT_CTL_V_IRQ) | (now & INT_CTL_V_IRQ);
+	vmcb_set_int_ctl(n->vmcb12, (ctl & ~INT_CTL_V_TPR) | (now & 0xf));
+}
+
+static void store_save_area(const struct vcpu *v, struct vmcb *to)
+{
+	const struct vmcb *c = svm_nested_of(v)->vmcb02;
+
+	vmcb_set_es(to, vmcb_get_es(c));
+	vmcb_set_cs(to, vmcb_get_cs(c));
+	vmcb_set_ss(to, vmcb_get_ss(c));
+	vmcb_set_ds(to, vmcb_get_ds(c));
+	vmcb_set_gdtr(to, vmcb_get_gdtr(c));
+	vmcb_set_idtr(to, vmcb_get_idtr(c));
+	to->_cpl = vmcb_get_cpl(c);
+	to->_efer = vmcb_get_efer(c);
+	to->_cr0 = vmcb_get_cr0(c);
+	to->_cr2 = vmcb_get_cr2(c);
+	to->_cr3 = vmcb_get_cr3(c);
+	to->_cr4 = vmcb_get_cr4(c);
+	to->_dr6 = vmcb_get_dr6(c);
+	to->_dr7 = vmcb_get_dr7(c);
+	if (v->l2_paging)
+		to->_g_pat = vmcb_get_g_pat(c);
+	to->rflags = v->rflags;
+	to->rip = v->rip;
+	to->rsp = v->gpr[VREG_RSP];
+	to->rax = v->gpr[VREG_RAX];
+}
+
+/* EXITINTINFO (APM2 15.7.2): the event that L2 did not get. */
+static u64 interrupted(const struct vcpu *v)
+{
+	const struct event *e = &v->events.reinject;
+
+	return e->type == EVENT_NONE ? 0 : svm_event_encode(e);
+}
+
+void svm_nested_leave(struct vcpu *v)
+{
+	struct svm_vcpu *a = v->arch;
+	struct svm_nested *n = svm_nested_of(v);
+
+	if (!v->in_l2)
+		return;
+	/* A flush that was asked for and did not happen yet. */
+	if (n->vmcb02->tlb_control != TLB_CONTROL_NOTHING)
+		a->asid_gen = 0;
+	n->vmcb02->tlb_control = TLB_CONTROL_NOTHING;
+	n->now->hw = (struct svm_asid){ a->cpu, a->asid_gen, vmcb_get_guest_asid(n->vmcb02) };
+	svm_nested_copy_vmload(n->vmcb01, n->vmcb02);
+	vmcb_set_cr2(n->vmcb01, vmcb_get_cr2(n->vmcb02));
+	vmcb_set_dr6(n->vmcb01, vmcb_get_dr6(n->vmcb02));
+	if (!(vmcb_get_int_ctl(n->vmcb12) & INT_CTL_V_INTR_MASKING))
+		vmcb_set_int_ctl(n->vmcb01, (vmcb_get_int_ctl(n->vmcb01) & ~INT_CTL_V_TPR) |
+					    (vmcb_get_int_ctl(n->vmcb02) & 0xf));
+	a->vmcb = n->vmcb01;
+	a->vmcb_pa = (u64)n->vmcb01;
+	a->cpu = n->l1.hw.cpu;
+	a->asid_gen = n->l1.hw.gen;
+	a->exc_want = n->l1.exc_want;
+	a->vec3_want = n->l1.vec3_want;
+	a->cr_write_want = n->l1.cr_write_want;
+	a->efer_svme = n->l1.efer_svme;
+	a->step = 0;
+	a->soft_len = 0;
+	a->injected = false;
+	a->kick = false;
+	a->wanted = 0;
+	a->windows = 0;
+	a->virq_window = a->virq_held = false;
+	a->attention = true;
+	n->run_pending = false;
+	n->vmcb02->eventinj = 0;
+	v->in_l2 = false;
+	v->l2_paging = false;
+	v->windows = 0;
+	svm_apply_intercepts(a);
+}
+
+/* APM2 15.6: what #VMEXIT makes of the host's registers. */
+/* VMRUN was single-stepped: it ends here. */
+static void step_over_vmrun(struct vcpu *v)
+{
+	if (v->rflags & RFLAGS_TF)
+		vcpu_queue_exception(v, (struct event){ .type = EVENT_EXCEPTION, .vector = VEC_DB,
+							.payload = DR6_BS });
+}
+
+static void load_l1(struct vcpu *v)
+{
+	struct vmcb *c = svm_nested_of(v)->vmcb01;
+
+	v->gpr[VREG_RAX] = c->rax;
+	v->gpr[VREG_RSP] = c->rsp;
+	v->rip = c->rip;
+	v->rflags = c->rflags & ~RFLAGS_VM;
+	vmcb_set_cr0(c, vmcb_get_cr0(c) | CR0_PE);
+	vmcb_set_dr7(c, DR7_FIXED1);
+	vmcb_set_cpl(c, 0);
+	c->int_state = 0;
+}
+
+void svm_nested_set_gif(struct vcpu *v, bool gif)
+{
+	struct svm_vcpu *a = v->arch;
+
+	svm_nested_of(v)->gif = gif;
+	a->attention = true;
+	/* Whatever waited for it. */
+	if (gif)
+		v->poke = 1;
+}
+
+void svm_nested_exit(struct vcpu *v, u64 code, u64 info1, u64 info2)
+{
+	struct svm_nested *n = svm_nested_of(v);
+	struct vmcb *page = svm_nested_page(v, n->vmcb12_pa);
+
+	v->stat.nested_vmexit++;
+	if (page) {
+		store_save_area(v, page);
+		page->int_state = n->vmcb12->int_state;
+		page->_int_ctl = vmcb_get_int_ctl(n->vmcb12);
+		page->exitcode = code;
+		page->exitinfo1 = info1;
+		page->exitinfo2 = info2;
+		page->exitintinfo = interrupted(v);
+		page->eventinj = 0;
+		page->nrip = n->nrip;
+	}
+	n->nrip = 0;
+	svm_nested_leave(v);
+	load_l1(v);
+	/* What was for L2 is told above, or gone with it. */
+	v->events.reinject.type = EVENT_NONE;
+	v->events.exception.type = EVENT_NONE;
+	v->mp_state = MP_RUNNABLE;
+	svm_nested_set_gif(v, false);
+	v->poke = 1;
+	step_over_vmrun(v);
+}
+
+void svm_nested_exit_invalid(struct vcpu *v, struct vmcb *page)
+{
+	page->exitcode = (u64)SVM_EXIT_INVALID;
+	page->exitinfo1 = 0;
+	page->exitinfo2 = 0;
+	page->eventinj = 0;
+	svm_nested_leave(v);
+	svm_nested_set_gif(v, false);
+	step_over_vmrun(v);
+}
+
+/* The processor refused what our checks let through. */
+static void refused(struct vcpu *v)
+{
+	struct svm_nested *n = svm_nested_of(v);
+	struct vmcb *page = svm_nested_page(v, n->vmcb12_pa);
+
+	v->stat.nested_vmentry_fail++;
+	svm_nested_leave(v);
+	load_l1(v);
+	v->events.reinject.type = EVENT_NONE;
+	if (page)
+		svm_nested_exit_invalid(v, page);
+}
+
+bool svm_nested_wants(const struct vmcb *c, u64 code)
+{
+	const struct { u16 first, n; u32 bits; } word[] = {
+		{ 0x00, 16, vmcb_get_intercept_cr_read(c) },
+		{ 0x10, 16, vmcb_get_intercept_cr_write(c) },
+		{ 0x20, 16, vmcb_get_intercept_dr_read(c) },
+		{ 0x30, 16, vmcb_get_intercept_dr_write(c) },
+		{ 0x40, 32, vmcb_get_intercept_exceptions(c) },
+		{ 0x60, 32, vmcb_get_intercept_vec3(c) },
+		{ 0x80, 32, vmcb_get_intercept_vec4(c) },
+		{ 0xa0, 32, vmcb_get_intercept_vec5(c) },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(word); i++)
+		if (code - word[i].first < word[i].n)
+			return word[i].bits >> (code - word[i].first) & 1;
+	return false;
+}
+
+/* A byte of one of L1's maps; what is no memory intercepts. */
+static u8 map_byte(struct vcpu *v, u64 map, u32 off)
+{
+	const u8 *p = gmem_ptr(&v->vm->mem, (map & PAGE_MASK) + off, 1);
+
+	return p ? READ_ONCE(*p) : 0xff;
+}
+
+/* APM2 15.11 */
+static bool wants_msr(struct vcpu *v)
+{
+	const struct vmcb *c = svm_nested_of(v)->vmcb12;
+	int bit = msrpm_bit(v->exit.msr.index);
+
+	if (bit < 0)
+		return true;
+	bit += v->exit.msr.write;
+	return map_byte(v, vmcb_get_msrpm_base_pa(c), (u32)bit / 8) >> (bit % 8) & 1;
+}
+
+/* APM2 15.10.1: one bit for each byte that is accessed. */
+static bool wants_io(struct vcpu *v)
+{
+	const struct vmcb *c = svm_nested_of(v)->vmcb12;
+
+	for (u32 port = v->exit.io.port; port < (u32)v->exit.io.port + v->exit.io.size; port++)
+		if (map_byte(v, vmcb_get_iopm_base_pa(c), port / 8) >> (port % 8) & 1)
+			return true;
+	return false;
+}
+
+static void next_rip(struct vcpu *v)
+{
+	int len = vcpu_exit_insn_len(v);
+
+	svm_nested_of(v)->nrip = len > 0 ? v->rip + (u64)len : 0;
+}
+
+static bool is_insn(const struct vm_exit *x)
+{
+	if (x->code >= SVM_EXIT_ROWS)
+		return false;
+	switch (svm_exit_rows[x->code].kind) {
+	case KIND_INSN: case KIND_CR: case KIND_IOIO: case KIND_MSR: case KIND_VIRT:
+	case KIND_SWINT: case KIND_INVLPG: case KIND_WBINVD: case KIND_DR:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool to_l1(struct vcpu *v)
+{
+	const struct vm_exit *x = &v->exit;
+
+	if (is_insn(x))
+		next_rip(v);
+	svm_nested_exit(v, x->code, x->info1, x->info2);
+	return true;
+}
+
+/*
+ * APM2 15.8, 15.14.3: VMMCALL that nobody intercepts is #UD.  L0's calls are
+ * not for L2.
+ */
+static bool hypercall(struct vcpu *v)
+{
+	vcpu_queue_exception(v, event_exception(VEC_UD));
+	return true;
+}
+
+/* VINTR: L1's, unless the pending V_IRQ was our window. */
+static bool window(struct vcpu *v)
+{
+	const struct svm_vcpu *a = v->arch;
+	const struct svm_nested *n = svm_nested_of(v);
+
+	return v->exit.code == SVM_EXIT_VINTR && !a->virq_window &&
+	       vmcb_get_intercept_vec3(n->vmcb12) & VEC3_VINTR && to_l1(v);
+}
+
+/* Exits that L1's intercept bit alone does not decide.  NULL: it does. */
+static bool (*const judge[EXIT_REASON_COUNT])(struct vcpu *v) = {
+	[EXIT_INTR_WINDOW] = window,
+};
+
+/* An exit that only L0 has asked for: interrupts of the host, its own page faults. */
+static bool is_l0s(const struct vm_exit *x)
+{
+	switch (x->reason) {
+	case EXIT_INTR: case EXIT_NMI: case EXIT_SMI: case EXIT_INIT: case EXIT_NMI_WINDOW:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool svm_nested_reflect(struct vcpu *v)
+{
+	struct svm_nested *n = svm_nested_of(v);
+	const struct vm_exit *x = &v->exit;
+	bool wanted;
+
+	if (is_l0s(x))
+		return false;
+	if (x->reason == EXIT_ENTRY_FAIL) {
+		refused(v);
+		return true;
+	}
+	if (x->reason == EXIT_NPF)
+		return false;
+	if (judge[x->reason])
+		return judge[x->reason](v);
+	wanted = svm_nested_wants(n->vmcb12, x->code);
+	if (wanted && x->reason == EXIT_MSR)
+		wanted = wants_msr(v);
+	else if (wanted && x->reason == EXIT_IO)
+		wanted = wants_io(v);
+	if (wanted)
+		return to_l1(v);
+	if (x->reason == EXIT_HYPERCALL)
+		return hypercall(v);
+	return false;
+}
+
+static bool intercepts(const struct svm_nested *n, u32 vec3)
+{
+	return vmcb_get_intercept_vec3(n->vmcb12) & vec3;
+}
+
+/* Whose RFLAGS.IF counts (APM2 15.21.1). */
+static bool host_if(const struct vcpu *v)
+{
+	const struct svm_nested *n = svm_nested_of(v);
+	bool masking = vmcb_get_int_ctl(n->vmcb12) & INT_CTL_V_INTR_MASKING;
+
+	return (masking ? n->vmcb01->rflags : v->rflags) & RFLAGS_IF;
+}
+
+void svm_nested_gate(struct vcpu *v, struct event_gate *gate)
+{
+	const struct svm_nested *n = svm_nested_of(v);
+
+	if (v->in_l2) {
+		bool shadow = n->vmcb02->int_state & INT_STATE_SHADOW;
+
+		/* An intercepted event does not wait for L2's shadow, nor its NMI handler. */
+		gate->intr_ok = host_if(v) && (!shadow || intercepts(n, VEC3_INTR));
+		if (intercepts(n, VEC3_NMI))
+			gate->nmi_ok = true;
+	}
+	if (!n->gif)
+		*gate = (struct event_gate){ 0 };
+}
+
+u32 svm_nested_windows(const struct vcpu *v, u32 wanted)
+{
+	const struct svm_nested *n = svm_nested_of(v);
+
+	/* STGI exits, and everything is looked at again. */
+	if (!n->gif)
+		return 0;
+	/* L2's flags and CR8 hold nothing of L1's back: only its own end does. */
+	if (v->in_l2 && vmcb_get_int_ctl(n->vmcb12) & INT_CTL_V_INTR_MASKING)
+		return wanted & WINDOW_NMI;
+	return wanted;
+}
+
+/* APM2 15.12: exit information of an exception that L0 raises for L2. */
+static void exception_exit(struct vcpu *v)
+{
+	const struct event e = v->events.exception;
+	struct svm_nested *n = svm_nested_of(v);
+
+	if (e.vector == VEC_DB) {
+		vmcb_set_dr6(n->vmcb02, vmcb_get_dr6(n->vmcb02) |
+			     (e.payload & (0xfULL | DR6_BD | DR6_BS | DR6_BT)));
+		vmcb_set_dr7(n->vmcb02, vmcb_get_dr7(n->vmcb02) & ~DR7_GD);
+	}
+	svm_nested_exit(v, SVM_EXIT_EXCP + e.vector, e.has_error ? e.error : 0,
+			e.vector == VEC_PF ? e.payload : 0);
+}
+
+/* The entry itself has to complete first: leave as soon as it has. */
+static enum nested_events busy(struct vcpu *v)
+{
+	struct svm_vcpu *a = v->arch;
+
+	a->kick_entry = true;
+	a->attention = true;
+	return NESTED_BUSY;
+}
+
+enum nested_events svm_nested_events(struct vcpu *v)
+{
+	struct svm_nested *n = svm_nested_of(v);
+	struct event_queue *q = &v->events;
+	struct event_gate gate = { .nmi_ok = true };
+	bool block_exc = n->run_pending;
+	bool block = block_exc || q->reinject.type != EVENT_NONE;
+
+	if (!v->in_l2)
+		return NESTED_NONE;
+	if (q->exception.type != EVENT_NONE) {
+		if (!(vmcb_get_intercept_exceptions(n->vmcb12) & BIT(q->exception.vector)))
+			return NESTED_NONE;
+		if (block_exc)
+			return busy(v);
+		exception_exit(v);
+		return NESTED_EXITED;
+	}
+	svm_nested_gate(v, &gate);
+	/* Both stay pending: L1 gets them with its STGI (APM2 15.13). */
+	if (q->nmi && gate.nmi_ok && intercepts(n, VEC3_NMI)) {
+		if (block)
+			return busy(v);
+		svm_nested_exit(v, SVM_EXIT_NMI, 0, 0);
+		return NESTED_EXITED;
+	}
+	if (q->intr && gate.intr_ok && intercepts(n, VEC3_INTR)) {
+		if (block)
+			return busy(v);
+		svm_nested_exit(v, SVM_EXIT_INTR, 0, 0);
+		return NESTED_EXITED;
+	}
+	return NESTED_NONE;
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+/* SVM's instructions and MSRs of a guest (APM3 VMRUN ..., APM2 15.30). */
+#include "svm/nested.h"
+
+#include "core/lib/string.h"
+#include "core/mm/host.h"
+#include "core/vm/insn.h"
+#include "core/vm/run.h"
+#include "core/x86/caps.h"
+#include "core/x86/msr.h"
+#include "core/x86/regs.h"
+#include "svm/inject.h"
+#include "svm/perm.h"
+
+/* rAX as an address: its width is that of the code (67h is not looked at). */
+static u64 operand(struct vcpu *v)
+{
+	u64 rax = v->gpr[VREG_RAX];
+
+	return virt->mode(v) == INSN_MODE_64 ? rax : (u32)rax;
+}
+
+static bool good_page(u64 pa)
+{
+	return IS_ALIGNED(pa, PAGE_SIZE) && !(pa >> run_policy.maxphyaddr);
+}
+
+static enum verdict vmrun(struct vcpu *v)
+{
+	u64 pa = operand(v);
+
+	if (!good_page(pa) || !svm_nested_of(v)->hsave_pa || !svm_nested_vmrun(v, pa))
+		return vcpu_inject_gp(v);
+	return VERDICT_RESUME;
+}
+
+static struct vmcb *operand_page(struct vcpu *v)
+{
+	u64 pa = operand(v);
+
+	return good_page(pa) ? svm_nested_page(v, pa) : NULL;
+}
+
+static enum verdict vmload(struct vcpu *v)
+{
+	struct vmcb *page = operand_page(v);
+	struct svm_vcpu *a = v->arch;
+
+	if (!page)
+		return vcpu_inject_gp(v);
+	svm_nested_copy_vmload(a->vmcb, page);
+	return VERDICT_ADVANCE;
+}
+
+static enum verdict vmsave(struct vcpu *v)
+{
+	struct vmcb *page = operand_page(v);
+	const struct svm_vcpu *a = v->arch;
+
+	if (!page)
+		return vcpu_inject_gp(v);
+	svm_nested_copy_vmload(page, a->vmcb);
+	return VERDICT_ADVANCE;
+}
+
+static enum verdict do_stgi(struct vcpu *v)
+{
+	svm_nested_set_gif(v, true);
+	return VERDICT_ADVANCE;
+}
+
+static enum verdict do_clgi(struct vcpu *v)
+{
+	svm_nested_set_gif(v, false);
+	return VERDICT_ADVANCE;
+}
+
+/* One page of one ASID; flushing more is allowed (APM2 15.16.3). */
+static enum verdict do_invlpga(struct vcpu *v)
+{
+	u32 asid = (u32)v->gpr[VREG_RCX];
+
+	if (asid)
+		svm_nested_flush_asid(v, asid);
+	else
+		virt->flush(v);
+	return VERDICT_ADVANCE;
+}
+
+/* CPUID does not offer it. */
+static enum verdict skinit(struct vcpu *v)
+{
+	return vcpu_inject_ud(v);
+}
+
+static enum verdict (*const insn[])(struct vcpu *v) = {
+	[VI_VMRUN] = vmrun, [VI_VMLOAD] = vmload, [VI_VMSAVE] = vmsave, [VI_STGI] = do_stgi,
+	[VI_CLGI] = do_clgi, [VI_SKINIT] = skinit, [VI_INVLPGA] = do_invlpga,
+};
+
+enum verdict svm_nested_insn(struct vcpu *v)
+{
+	const struct svm_vcpu *a = v->arch;
+	u64 cr0 = vmcb_get_cr0(a->vmcb);
+
+	/* APM3: protected mode and EFER.SVME, then CPL 0. */
+	if (!a->efer_svme || !(cr0 & CR0_PE) || v->rflags & RFLAGS_VM ||
+	    v->exit.virt.insn >= ARRAY_SIZE(insn))
+		return vcpu_inject_ud(v);
+	if (vmcb_get_cpl(a->vmcb))
+		return vcpu_inject_gp(v);
+	return insn[v->exit.virt.insn](v);
+}
+
+bool svm_nested_rdmsr(struct vcpu *v, u32 msr, u64 *val)
+{
+	const struct svm_nested *n = svm_nested_of(v);
+
+	*val = msr == MSR_VM_CR ? n->vm_cr : n->hsave_pa;
+	return true;
+}
+
+/* APM2 15.30.1: LOCK keeps itself and SVMDIS. */
+static bool write_vm_cr(struct vcpu *v, u64 val)
+{
+	struct svm_nested *n = svm_nested_of(v);
+	const struct svm_vcpu *a = v->arch;
+	u64 kept = n->vm_cr & VM_CR_LOCK ? VM_CR_LOCK | VM_CR_SVMDIS : 0;
+
+	val = (val & ~kept) | (n->vm_cr & kept);
+	if (val & ~VM_CR_VALID || (val & VM_CR_SVMDIS && a->efer_svme))
+		return false;
+	n->vm_cr = val;
+	return true;
+}
+
+bool svm_nested_wrmsr(struct vcpu *v, u32 msr, u64 val)
+{
+	if (msr == MSR_VM_CR)
+		return write_vm_cr(v, val);
+	if (!good_page(val))
+		return false;
+	svm_nested_of(v)->hsave_pa = val;
+	return true;
+}
+
+static void nested_fini(struct vcpu *v)
+{
+	struct svm_nested *n = svm_nested_of(v);
+
+	if (!n)
+		return;
+	host_free(n->vmcb02, 1);
+	host_free(n->vmcb12, 1);
+	host_free(n->msrpm02, MSRPM_SIZE / PAGE_SIZE);
+	host_free(n, 1);
+	v->nested = NULL;
+}
+
+static int nested_init(struct vcpu *v)
+{
+	struct svm_vcpu *a = v->arch;
+	struct svm_nested *n = host_alloc(1, v->vm->owner);
+
+	STATIC_ASSERT(sizeof(*n) <= PAGE_SIZE, "struct svm_nested is one page");
+	if (!n)
+		return -ENOMEM;
+	v->nested = n;
+	n->vmcb01 = a->vmcb;
+	n->vmcb02 = host_alloc(1, v->vm->owner);
+	n->vmcb12 = host_alloc(1, v->vm->owner);
+	n->msrpm02 = host_alloc(MSRPM_SIZE / PAGE_SIZE, v->vm->owner);
+	n->gif = true;
+	if (!n->vmcb02 || !n->vmcb12 || !n->msrpm02) {
+		nested_fini(v);
+		return -ENOMEM;
+	}
+	memset(n->msrpm02, 0xff, MSRPM_SIZE);
+	return 0;
+}
+
+/*
+ * INIT waits for GIF; an L1 that intercepts it gets an exit, and the INIT
+ * itself with its STGI.
+ */
+static bool init_signal(struct vcpu *v)
+{
+	struct svm_nested *n = svm_nested_of(v);
+	struct svm_vcpu *a = v->arch;
+
+	if (!n->gif)
+		return true;
+	if (!v->in_l2 || !(vmcb_get_intercept_vec3(n->vmcb12) & VEC3_INIT))
+		return false;
+	if (n->run_pending || v->events.reinject.type != EVENT_NONE) {
+		a->kick_entry = true;
+		a->attention = true;
+		v->poke = 1;
+		return true;
+	}
+	svm_nested_exit(v, SVM_EXIT_INIT, 0, 0);
+	return true;
+}
+
+static void leave(struct vcpu *v)
+{
+	svm_nested_leave(v);
+	svm_nested_set_gif(v, true);
+}
+
+static u64 efer_bits(struct vcpu *v)
+{
+	return svm_nested_of(v)->vm_cr & VM_CR_SVMDIS ? 0 : EFER_SVME;
+}
+
+/* APM2 15.4: off in L2 is undefined.  Here that shuts L1 down. */
+static void efer_write(struct vcpu *v, u64 val)
+{
+	const struct svm_vcpu *a = v->arch;
+	bool in_l2 = v->in_l2;
+
+	if (val & EFER_SVME || !a->efer_svme)
+		return;
+	leave(v);
+	if (in_l2)
+		v->stop = STOP_SHUTDOWN;
+}
+
+/* What software here carries, whatever the CPU has (APM3 E.4.9). */
+static const struct cpuid_regs *offered(struct vcpu *v)
+{
+	static const struct cpuid_regs leaf = {
+		.eax = 1, .ebx = NESTED_ASIDS,
+		.edx = BIT(3) | BIT(5) | BIT(6),	/* NRIPS, clean, flush */
+	};
+
+	return &leaf;
+}
+
+static int translate(struct vcpu *v, u64 gpa, u32 access, u64 *l1, struct event *fault)
+{
+	*l1 = gpa;
+	return 0;
+}
+
+static void page_fault(struct vcpu *v, const struct event *fault)
+{
+	svm_nested_exit(v, SVM_EXIT_NPF, fault->error | BIT(32), fault->payload);
+}
+
+const struct nested_ops svm_nested_ops = {
+	.init = nested_init, .fini = nested_fini, .reflect = svm_nested_reflect,
+	.events = svm_nested_events, .gate = svm_nested_gate, .insn = svm_nested_insn,
+	.rdmsr = svm_nested_rdmsr, .wrmsr = svm_nested_wrmsr, .init_signal = init_signal,
+	.efer = efer_bits, .efer_write = efer_write, .cpuid = offered,
+	.leave = leave, .translate = translate, .page_fault = page_fault,
+};
