@@ -10,6 +10,7 @@
 #ifndef SVM_NESTED_H
 #define SVM_NESTED_H
 
+#include "core/mm/shadow.h"
 #include "core/vm/nested.h"
 #include "svm/nested_check.h"
 #include "svm/ops.h"
@@ -33,6 +34,7 @@ struct svm_space {
 	u32 asid12;
 	u64 root12;		/* nCR3; ~0 without nested paging */
 	struct svm_asid hw;
+	u64 gen;		/* of the shadow at its last entry */
 	u64 used;		/* n->clock when it last ran */
 };
 
@@ -60,6 +62,9 @@ struct svm_nested {
 	struct svm_l1_saved l1;
 	struct svm_space space[NESTED_SPACES];
 	struct svm_space *now;	/* that of L2, while it runs */
+	struct shadow_cache *shadows;
+	u64 npt_root;		/* L0's tables when they were filled */
+	struct shadow *shadow;	/* that of L2, while it runs with nested paging */
 	u64 clock;
 	const struct nested_rule *failed;	/* the last VMRUN that was refused */
 };
@@ -91,6 +96,16 @@ void svm_nested_flush_asid(struct vcpu *v, u32 asid12);
 struct vmcb *svm_nested_page(struct vcpu *v, u64 pa);
 /* VMLOAD and VMSAVE (APM2 15.5.2). */
 void svm_nested_copy_vmload(struct vmcb *to, const struct vmcb *from);
+
+/* svm/nested_npt.c */
+int svm_nested_npt_init(struct vcpu *v);
+void svm_nested_npt_fini(struct vcpu *v);
+/* At VMRUN: which tables L2 runs on. */
+void svm_nested_npt_enter(struct vcpu *v);
+/* A nested page fault of L2.  False: it is L0's, with exit.npf.gpa one of L1's. */
+bool svm_nested_npt_fault(struct vcpu *v);
+int svm_nested_translate(struct vcpu *v, u64 gpa, u32 access, u64 *l1, struct event *fault);
+void svm_nested_page_fault(struct vcpu *v, const struct event *fault);
 
 /* svm/nested_exit.c */
 /* #VMEXIT of L2 to L1 (APM2 15.6).  What was being delivered is in v->events. */

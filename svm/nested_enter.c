@@ -147,8 +147,7 @@ static void tables(struct vcpu *v)
 
 	vmcb_set_iopm_base_pa(c, (u64)a->iopm);
 	vmcb_set_msrpm_base_pa(c, (u64)n->msrpm02);
-	v->l2_paging = with_paging(n);
-	svm_npt_attach(c, v->vm->npt.root);
+	svm_nested_npt_enter(v);
 }
 
 void svm_nested_controls(struct vcpu *v)
@@ -244,6 +243,7 @@ void svm_nested_flush_asid(struct vcpu *v, u32 asid12)
 	for (unsigned int i = 0; i < NESTED_SPACES; i++)
 		if (n->space[i].asid12 == asid12)
 			forget_asid(&n->space[i].hw);
+	shadow_cache_flush_asid(n->shadows, asid12);
 }
 
 /* TLB_CONTROL of vmcb12 (APM2 15.16.1). */
@@ -259,6 +259,7 @@ static void flush_for(struct vcpu *v)
 		svm_nested_flush_asid(v, vmcb_get_guest_asid(n->vmcb12));
 		return;
 	default:
+		shadow_cache_flush_all(n->shadows);
 		svm_nested_flush_all(n);
 	}
 }
@@ -363,6 +364,10 @@ void svm_nested_load(struct vcpu *v)
 	/* APM2 15.15.1: the CPU that knew them may have been another. */
 	n->vmcb01->clean = 0;
 	n->vmcb02->clean = 0;
+	/* New tables of L0 mean that L1's memory is another. */
+	if (n->npt_root != v->vm->npt.root)
+		shadow_cache_drop_all(n->shadows);
+	n->npt_root = v->vm->npt.root;
 	if (v->in_l2)
 		tables(v);
 }

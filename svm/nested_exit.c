@@ -98,6 +98,7 @@ void svm_nested_leave(struct vcpu *v)
 	n->vmcb02->eventinj = 0;
 	v->in_l2 = false;
 	v->l2_paging = false;
+	v->l2_gen = 0;
 	v->windows = 0;
 	svm_apply_intercepts(a);
 }
@@ -319,7 +320,7 @@ bool svm_nested_reflect(struct vcpu *v)
 		return true;
 	}
 	if (x->reason == EXIT_NPF)
-		return false;
+		return v->l2_paging && svm_nested_npt_fault(v);
 	if (judge[x->reason])
 		return judge[x->reason](v);
 	wanted = svm_nested_wants(n->vmcb12, x->code);

@@ -150,6 +150,7 @@ static void nested_fini(struct vcpu *v)
 
 	if (!n)
 		return;
+	svm_nested_npt_fini(v);
 	host_free(n->vmcb02, 1);
 	host_free(n->vmcb12, 1);
 	host_free(n->msrpm02, MSRPM_SIZE / PAGE_SIZE);
@@ -171,7 +172,7 @@ static int nested_init(struct vcpu *v)
 	n->vmcb12 = host_alloc(1, v->vm->owner);
 	n->msrpm02 = host_alloc(MSRPM_SIZE / PAGE_SIZE, v->vm->owner);
 	n->gif = true;
-	if (!n->vmcb02 || !n->vmcb12 || !n->msrpm02) {
+	if (!n->vmcb02 || !n->vmcb12 || !n->msrpm02 || svm_nested_npt_init(v)) {
 		nested_fini(v);
 		return -ENOMEM;
 	}
@@ -231,21 +232,10 @@ static const struct cpuid_regs *offered(struct vcpu *v)
 {
 	static const struct cpuid_regs leaf = {
 		.eax = 1, .ebx = NESTED_ASIDS,
-		.edx = BIT(3) | BIT(5) | BIT(6),	/* NRIPS, clean, flush */
+		.edx = BIT(0) | BIT(3) | BIT(5) | BIT(6),	/* NP, NRIPS, clean, flush */
 	};
 
 	return &leaf;
-}
-
-static int translate(struct vcpu *v, u64 gpa, u32 access, u64 *l1, struct event *fault)
-{
-	*l1 = gpa;
-	return 0;
-}
-
-static void page_fault(struct vcpu *v, const struct event *fault)
-{
-	svm_nested_exit(v, SVM_EXIT_NPF, fault->error | BIT(32), fault->payload);
 }
 
 const struct nested_ops svm_nested_ops = {
@@ -253,5 +243,6 @@ const struct nested_ops svm_nested_ops = {
 	.events = svm_nested_events, .gate = svm_nested_gate, .insn = svm_nested_insn,
 	.rdmsr = svm_nested_rdmsr, .wrmsr = svm_nested_wrmsr, .init_signal = init_signal,
 	.efer = efer_bits, .efer_write = efer_write, .cpuid = offered,
-	.leave = leave, .translate = translate, .page_fault = page_fault,
+	.leave = leave, .translate = svm_nested_translate,
+	.page_fault = svm_nested_page_fault,
 };

@@ -91,7 +91,8 @@ struct guest_vm *payload_load(struct test_ctx *t, const struct payload *p)
 				  .size = p->size, .cmdline = cmdline };
 	const char *why = "";
 	const struct guest_vm_config cfg = { .id = t->cpu, .mem = p->mem_mib * MIB,
-					     .cpus = p->cpus };
+					     .cpus = p->cpus,
+					     .nested = p->nested == GUEST_NESTED_SVM };
 	struct guest_vm *g = guest_vm_new(t, &cfg, &why);
 	int err;
 

@@ -5,19 +5,41 @@
 #include "core/lib/string.h"
 #include "core/mm/pt_walk.h"
 #include "core/vm/insn.h"
+#include "core/vm/nested.h"
 #include "core/vm/run.h"
 #include "core/x86/regs.h"
 
+/* A walk of a guest's tables: where they are, and what L1 says to that. */
+struct walk {
+	struct vcpu *v;
+	struct event fault;	/* EVENT_NPF; EVENT_NONE: no trouble with L1 */
+};
+
+/* The guest's own physical address, which L1 may have to translate. */
+static int to_l1(struct walk *w, u64 *gpa, u32 access)
+{
+	if (!vcpu_is_nested_paged(w->v))
+		return 0;
+	return virt->nested->translate(w->v, *gpa, access, gpa, &w->fault);
+}
+
 static int mem_read(void *ctx, u64 gpa, void *buf, unsigned int len)
 {
-	return gmem_read(ctx, gpa, buf, len);
+	struct walk *w = ctx;
+
+	return to_l1(w, &gpa, PTA_READ | PTA_TABLE) ? -EFAULT :
+						      gmem_read(&w->v->vm->mem, gpa, buf, len);
 }
 
 static int mem_cmpxchg(void *ctx, u64 gpa, u64 old, u64 new, unsigned int len)
 {
-	void *p = gmem_ptr(ctx, gpa, len);
+	struct walk *w = ctx;
+	void *p;
 	bool ok;
 
+	if (to_l1(w, &gpa, PTA_WRITE | PTA_TABLE))
+		return -EFAULT;
+	p = gmem_ptr(&w->v->vm->mem, gpa, len);
 	if (!p)
 		return -EFAULT;
 	if (len == 8)
@@ -27,14 +49,16 @@ static int mem_cmpxchg(void *ctx, u64 gpa, u64 old, u64 new, unsigned int len)
 	return ok ? 0 : -EAGAIN;
 }
 
-static void walk_env(struct vcpu *v, struct pt_walk_env *env)
+static void walk_env(struct walk *w, struct pt_walk_env *env)
 {
+	struct vcpu *v = w->v;
+
 	*env = (struct pt_walk_env){
 		.cr0 = virt->get(v, VREG_CR0), .cr3 = virt->get(v, VREG_CR3),
 		.cr4 = virt->get(v, VREG_CR4), .efer = virt->get(v, VREG_EFER),
 		.rflags = v->rflags, .maxphyaddr = run_policy.maxphyaddr,
 		.page1g = run_policy.page1g, .amd = virt->vendor == VIRT_SVM, .set_ad = true,
-		.mem = { mem_read, mem_cmpxchg, &v->vm->mem },
+		.mem = { mem_read, mem_cmpxchg, w },
 	};
 	/*
 	 * The processor has checked the four PDPTEs (SDM3 4.4.1), and they are
@@ -42,23 +66,28 @@ static void walk_env(struct vcpu *v, struct pt_walk_env *env)
 	 * accessed bit in them, which is reserved.
 	 */
 	if (env->cr0 & CR0_PG && env->cr4 & CR4_PAE && !(env->efer & EFER_LMA))
-		env->use_pdptr = !gmem_read(&v->vm->mem, env->cr3 & BITS(31, 5), env->pdptr,
-					    sizeof(env->pdptr));
+		env->use_pdptr = !mem_read(w, env->cr3 & BITS(31, 5), env->pdptr,
+					   sizeof(env->pdptr));
 }
 
 int vcpu_translate(struct vcpu *v, u64 linear, u32 access, u64 *gpa, struct event *fault)
 {
+	struct walk w = { .v = v };
 	struct pt_walk_env env;
 	struct pt_walk_result res;
 	int err;
 
-	walk_env(v, &env);
+	walk_env(&w, &env);
 	err = pt_walk(&env, linear, access, &res);
 	if (!err) {
 		*gpa = res.gpa;
-		return 0;
+		err = to_l1(&w, gpa, access);
+		if (!err)
+			return 0;
 	}
-	if (err == -EFAULT) {
+	if (w.fault.type == EVENT_NPF) {
+		*fault = w.fault;
+	} else if (err == -EFAULT) {
 		*fault = event_exception_err(VEC_PF, res.error_code);
 		fault->payload = linear;
 	} else {
@@ -134,14 +163,14 @@ int vcpu_fetch(struct vcpu *v, u64 linear, void *buf, unsigned int n)
  * to check, no accessed bits to set.  Fills path[] from the top and returns
  * the guest-physical address of the page, or ~0 for anything unusual.
  */
-static u64 walk_code(const struct gmem *g, u64 cr3, u64 va, const u64 **path)
+static u64 walk_code(struct walk *w, u64 cr3, u64 va, const u64 **path)
 {
 	u64 table = cr3 & PTE_ADDR;
 
 	for (int shift = 39; shift >= 12; shift -= 9) {
-		const u64 *p = gmem_ptr(g, table + (va >> shift & 511) * 8, 8);
-		u64 size = 1ULL << shift;
-		u64 e;
+		u64 at = table + (va >> shift & 511) * 8, size = 1ULL << shift, e;
+		const u64 *p = to_l1(w, &at, PTA_READ | PTA_TABLE) ? NULL :
+			       gmem_ptr(&w->v->vm->mem, at, 8);
 
 		if (!p)
 			break;
@@ -160,13 +189,14 @@ static u64 walk_code(const struct gmem *g, u64 cr3, u64 va, const u64 **path)
 static bool code_page_fill(struct vcpu *v, struct code_page *c, u64 page, u64 cr3)
 {
 	const u64 *path[4] = { NULL };
+	struct walk w = { .v = v };
 	u64 gpa;
 
 	c->linear = ~0ULL;
 	if (virt->get(v, VREG_CR4) & CR4_LA57)
 		return false;
-	gpa = walk_code(&v->vm->mem, cr3, page, path);
-	if (gpa == ~0ULL)
+	gpa = walk_code(&w, cr3, page, path);
+	if (gpa == ~0ULL || to_l1(&w, &gpa, PTA_EXEC))
 		return false;
 	c->host = gmem_ptr(&v->vm->mem, gpa, PAGE_SIZE);
 	if (!c->host)
@@ -177,12 +207,13 @@ static bool code_page_fill(struct vcpu *v, struct code_page *c, u64 page, u64 cr
 	}
 	c->cr3 = cr3;
 	c->linear = page;
+	c->l2_gen = v->l2_gen;
 	return true;
 }
 
-static inline bool code_page_valid(const struct code_page *c, u64 page, u64 cr3)
+static inline bool code_page_valid(const struct code_page *c, u64 page, u64 cr3, u64 l2_gen)
 {
-	return c->linear == page && c->cr3 == cr3 &&
+	return c->linear == page && c->cr3 == cr3 && c->l2_gen == l2_gen &&
 	       READ_ONCE(*c->entry[3]) == c->value[3] && READ_ONCE(*c->entry[2]) == c->value[2] &&
 	       READ_ONCE(*c->entry[1]) == c->value[1] && READ_ONCE(*c->entry[0]) == c->value[0];
 }
@@ -213,7 +244,7 @@ static inline const u8 *code_at_rip(struct vcpu *v)
 	u64 cr3 = virt->get(v, VREG_CR3), off = v->rip & ~PAGE_MASK;
 	const struct code_page *c = code_page_of(v);
 
-	if (likely(off <= PAGE_SIZE - INSN_MAX_LEN && code_page_valid(c, v->rip - off, cr3)))
+	if (likely(off <= PAGE_SIZE - INSN_MAX_LEN && code_page_valid(c, v->rip - off, cr3, v->l2_gen)))
 		return c->host + off;
 	return code_seek(v);
 }

@@ -71,7 +71,8 @@ struct code_page {
 	const u64 *entry[4];	/* fewer levels: the last one repeated */
 	u64 value[4];
 	const u8 *host;
-	u64 pad[5];		/* a power of two: found without a multiplication */
+	u64 l2_gen;		/* v->l2_gen when it was found */
+	u64 pad[4];		/* a power of two: found without a multiplication */
 };
 HW_SIZE(struct code_page, 128);
 
@@ -116,6 +117,7 @@ struct vcpu {
 	bool parked;		/* not run while its VM is paused */
 	bool in_l2;		/* a guest of this guest runs: core/vm/nested.h */
 	bool l2_paging;		/* ... with nested tables of L1 */
+	u64 l2_gen;		/* state of these tables' shadow; 0: none in use */
 	bool init_waits;	/* an INIT that is held back */
 	void *nested;		/* the vendor's; NULL: the guest cannot virtualize */
 	struct vlapic *apic;	/* NULL: a machine without interrupt sources */
@@ -164,6 +166,8 @@ struct vm {
 /* An empty machine: no memory, no vCPU.  owner: for page_alloc. */
 int __must_check vm_init(struct vm *vm, u32 id, u16 owner);
 void vm_fini(struct vm *vm);
+/* What second-level tables of vm's vCPUs are made of. */
+void vm_npt_config(struct vm *vm, struct pt_config *cfg);
 /*
  * size bytes of zeroed RAM at gpa, both page aligned, mapped RWX, pages as
  * large as alignment allows.  -ENOMEM, -EEXIST, -EINVAL.

@@ -32,13 +32,19 @@ static void *npt_virt(void *ctx, u64 pa)
 /* Freed memory of a machine must not be what makes the new one work. */
 #define POISON	0xa5
 
-static int npt_init(struct vm *vm, struct pt *npt)
+void vm_npt_config(struct vm *vm, struct pt_config *cfg)
 {
-	const struct pt_config cfg = {
+	*cfg = (struct pt_config){
 		.format = virt->npt_format(), .alloc_page = npt_alloc, .free_page = npt_free,
 		.to_virt = npt_virt, .ctx = vm, .pat = PT_PAT_RESET, .nx = true,
 	};
+}
 
+static int npt_init(struct vm *vm, struct pt *npt)
+{
+	struct pt_config cfg;
+
+	vm_npt_config(vm, &cfg);
 	return pt_init(npt, &cfg);
 }
 
