@@ -409,7 +409,7 @@ void shadow_drop(struct shadow *s)
 struct shadow_key shadow_key(u64 ncr3, u64 cr4, u64 efer, u32 asid)
 {
 	return (struct shadow_key){
-		.root = ncr3, .cr4 = cr4 & (CR4_PSE | CR4_PAE | CR4_LA57),
+		.root = ncr3, .cr4 = cr4 & (CR4_PSE | CR4_PAE | CR4_LA57 | CR4_SMEP),
 		.efer = efer & (EFER_LMA | EFER_NXE), .asid = asid,
 	};
 }
