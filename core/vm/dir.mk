@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 pure-y += core/vm/insn.o core/vm/insn_operands.o
 pure-y += core/vm/emul.o core/vm/emul_alu.o core/vm/emul_bits.o core/vm/emul_mem.o
-pure-y += core/vm/emul_shift.o core/vm/emul_stack.o core/vm/emul_string.o core/vm/emul_vec.o
+pure-y += core/vm/emul_seg.o core/vm/emul_shift.o core/vm/emul_stack.o core/vm/emul_string.o core/vm/emul_vec.o
 pure-y += core/vm/event.o core/vm/exit.o core/vm/cpuid_filter.o core/vm/msr_policy.o
 pure-y += core/vm/msr_stats.o
 pure-y += core/vm/task.o core/vm/container.o core/vm/state.o \

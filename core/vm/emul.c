@@ -48,33 +48,6 @@ static int op_nop(struct emul *e)
 	return 0;
 }
 
-/* 8C: a store is 16 bits whatever the operand size. */
-static int op_mov_from_sreg(struct emul *e)
-{
-	u64 sel = e->s->seg[e->i->reg & 7].selector;
-	struct operand m;
-	int err;
-
-	if (!insn_has_mem(e->i)) {
-		emul_set_reg(e, e->i->rm, e->i->op_size, sel);
-		return 0;
-	}
-	err = emul_mem_operand(e, &m, 2, 0, true);
-	return err ? err : emul_write(e, m.linear, &sel, 2);
-}
-
-/* 8E in real and virtual-8086 mode; elsewhere it needs the descriptor. */
-static int op_mov_to_sreg(struct emul *e)
-{
-	struct vsegment *g = &e->s->seg[e->i->reg & 7];
-
-	if (e->s->cr0 & CR0_PE && !(e->s->rflags & RFLAGS_VM))
-		return -EOPNOTSUPP;
-	g->selector = e->src.val;
-	g->base = (u64)g->selector << 4;
-	return 0;
-}
-
 /* clang-format off */
 #define RW	(F_RD | F_WR)
 
@@ -105,8 +78,18 @@ static const struct emul_row group3[8] = {
 };
 static const struct emul_row group45[8] = {
 	[0] = MEMBER(op_inc, RW),    [1] = MEMBER(op_dec, RW),
-	[2] = MEMBER(op_call, F_RD | F_STACK), [4] = MEMBER(op_jmp, F_RD),
-	[6] = MEMBER(op_push, F_RD | F_STACK),
+	[2] = MEMBER(op_call, F_RD | F_MORE), [4] = MEMBER(op_jmp, F_RD),
+	[5] = MEMBER(op_jmp_far, F_SELF),
+	[6] = MEMBER(op_push, F_RD | F_MORE),
+};
+static const struct emul_row group6[8] = {
+	[0] = MEMBER(op_sldt, F_WR | F_UMIP | F_PROT),
+	[1] = MEMBER(op_str, F_WR | F_UMIP | F_PROT),
+	[2] = MEMBER(op_lldt, F_RD | F_MORE | F_CPL0 | F_PROT),
+	[3] = MEMBER(op_ltr, F_RD | F_MORE | F_CPL0 | F_PROT),
+};
+static const struct emul_row group7[8] = {
+	[4] = MEMBER(op_smsw, F_WR | F_UMIP), [6] = MEMBER(op_lmsw, F_RD | F_CPL0),
 };
 static const struct emul_row group8[8] = {
 	[4] = MEMBER(op_bt, F_RD), [5] = MEMBER(op_bts, RW),
@@ -138,7 +121,7 @@ static const struct emul_row rows_1[256] = {
 	[0x8a ... 0x8b] = { op_mov,  O_REG, O_RM, F_WR, NULL },
 	[0x8c] = { op_mov_from_sreg, O_NONE, O_NONE, F_SELF, NULL },
 	[0x8d] = { op_lea,           O_NONE, O_NONE, F_SELF, NULL },
-	[0x8e] = { op_mov_to_sreg,   O_NONE, O_RM16, 0, NULL },
+	[0x8e] = { op_mov_to_sreg,   O_NONE, O_RM16, F_MORE, NULL },
 	[0x8f] = { op_pop,           O_NONE, O_NONE, F_SELF, NULL },
 	[0x90 ... 0x97] = { op_xchg, O_OPREG, O_ACC, RW, NULL },
 	[0xa0 ... 0xa1] = { op_mov,  O_ACC, O_MOFFS, F_WR, NULL },
@@ -161,6 +144,8 @@ static const struct emul_row rows_1[256] = {
 };
 
 static const struct emul_row rows_0f[256] = {
+	[0x00] = { NULL,      O_RM16, O_NONE, 0, group6 },
+	[0x01] = { NULL,      O_RM16, O_NONE, 0, group7 },
 	[0x0d]          = { op_nop,    O_NONE, O_NONE, F_SELF, NULL },	/* PREFETCH */
 	[0x18 ... 0x1f] = { op_nop,    O_NONE, O_NONE, F_SELF, NULL },
 	[0x40 ... 0x4f] = { op_cmovcc, O_REG, O_RM,   RW, NULL },
@@ -199,8 +184,9 @@ static bool other_meaning(const struct insn *i)
 	if (i->map == INSN_MAP_1)
 		return (i->opcode == 0x63 && i->mode != INSN_MODE_64) ||
 		       ((i->opcode & 0xfe) == 0xc6 && i->reg & 7);
-	/* RDRAND, RDPID */
-	return i->map == INSN_MAP_0F && i->opcode == 0xc7 && !insn_has_mem(i);
+	/* RDRAND, RDPID; SLDT and the like to registers, VMCALL and its kin */
+	return i->map == INSN_MAP_0F && (i->opcode == 0xc7 || i->opcode <= 0x01) &&
+	       !insn_has_mem(i);
 }
 
 static const struct emul_row *integer_row(const struct insn *i)
@@ -253,7 +239,7 @@ bool emul_one_operand(const struct insn *i)
 	struct emul_row row = lookup(i);
 
 	return i->flags & (INSN_F_MEM | INSN_F_MOFFS) && row.fn &&
-	       !(row.flags & (F_SELF | F_STACK));
+	       !(row.flags & (F_SELF | F_MORE));
 }
 
 /*
@@ -277,7 +263,7 @@ static void locate_imm(struct operand *o, u64 val)
 }
 
 /* ModRM.rm: a register, or memory that is checked for the access to come. */
-static int locate_rm(struct emul *e, struct operand *o, unsigned int size, u8 flags)
+static int locate_rm(struct emul *e, struct operand *o, unsigned int size, u16 flags)
 {
 	s64 disp = 0;
 
@@ -300,7 +286,7 @@ static int locate_xlat(struct emul *e, struct operand *o)
 }
 
 /* Finds an operand; values come later.  flags: F_WR, F_BITS for this one. */
-static int locate(struct emul *e, u8 kind, u8 flags, struct operand *o)
+static int locate(struct emul *e, u8 kind, u16 flags, struct operand *o)
 {
 	unsigned int size = e->i->op_size;
 
@@ -384,15 +370,27 @@ static int fetch_operands(struct emul *e, const struct emul_row *row)
 	return err;
 }
 
+/* What an instruction demands before it looks at its operands. */
+static int check_mode(struct emul *e, const struct emul_row *row)
+{
+	if (row->flags & F_PROT && !emul_protected(e))
+		return emul_fault(e, VEC_UD, 0);
+	if (e->s->cpl && (row->flags & F_CPL0 ||
+			  (row->flags & F_UMIP && e->s->cr4 & CR4_UMIP)))
+		return emul_fault(e, VEC_GP, 0);
+	return 0;
+}
+
 /* Memory first, registers behind it: a store that faults has no effect. */
 static int run_row(struct emul *e, const struct emul_row *row)
 {
 	bool locked = row->flags & F_LOCK || e->i->prefixes & INSN_PFX_LOCK;
-	int err;
+	int err = check_mode(e, row);
 
-	if (row->flags & F_SELF)
+	if (!err && row->flags & F_SELF)
 		return row->fn(e);
-	err = fetch_operands(e, row);
+	if (!err)
+		err = fetch_operands(e, row);
 	if (!err)
 		err = row->fn(e);
 	if (!err && row->flags & F_WR)
@@ -413,6 +411,8 @@ int emul_insn(struct emul_state *s, const struct insn *i, const struct emul_ops 
 	int err;
 
 	*fault = (struct event){ .type = EVENT_NONE };
+	s->loaded = 0;
+	s->shadow = false;
 	if (!row.fn)
 		return -EOPNOTSUPP;
 	e.next_rip = s->rip + i->len;

@@ -5,9 +5,10 @@
  *
  * Covered: MOV and its relatives, the integer arithmetic, logic, shift, bit
  * and exchange instructions, multiply and divide, string instructions, stack
- * instructions, near indirect branches, whole-register vector moves.  Not
+ * instructions, near indirect branches, far jumps, loads of segment registers,
+ * LDTR and TR, LMSW and SMSW, whole-register vector moves.  Not
  * covered: what never touches memory in a way that can exit (register forms
- * of the vector moves, far transfers, x87) and whatever changes protection.
+ * of the vector moves, x87), far calls and what goes through a gate.
  */
 #ifndef CORE_VM_EMUL_H
 #define CORE_VM_EMUL_H
@@ -49,6 +50,14 @@ struct emul_ops {
 	int (*vec_get)(void *ctx, unsigned int reg, void *buf, unsigned int n);
 	int (*vec_set)(void *ctx, unsigned int reg, const void *buf, unsigned int n,
 		       bool clear_upper);
+	/*
+	 * For loads of segments in protected mode, all three or none: GDTR,
+	 * LDTR or TR, and access to descriptors, which is a supervisor's
+	 * whatever the CPL is.
+	 */
+	void (*get_table)(void *ctx, enum vseg which, struct vsegment *out);
+	int (*read_desc)(void *ctx, u64 linear, void *buf, unsigned int n);
+	int (*write_desc)(void *ctx, u64 linear, const void *buf, unsigned int n);
 };
 
 /* emul_state.cpu: what the guest's CPUID promises. */
@@ -60,14 +69,19 @@ struct emul_state {
 	u64 rip;
 	u64 rflags;
 	u64 cr0, cr4;
-	struct vsegment seg[6];	/* VSEG_ES..VSEG_GS; 64-bit code: base of FS, GS only */
+	u64 efer;		/* not needed for emul_one_operand() */
+	/* VSEG_ES..VSEG_GS, of which 64-bit code needs the base of FS, GS only;
+	 * LDTR and TR are results only. */
+	struct vsegment seg[VSEG_TR + 1];
+	u16 loaded;		/* BIT(VSEG_...): result, what was loaded */
+	bool shadow;		/* result: blocks interrupts (MOV SS) */
 	u8 cpl;
 	u8 cpu;			/* EMUL_CPU_* */
 };
 
 /*
  * Executes i (decoded for the mode the guest is in) on *s.  Returns
- *  0 done: registers, RFLAGS and RIP are those after the instruction; the
+ *  0 done: registers, CR0, RFLAGS and RIP are those after the instruction; the
  *    caller handles the interrupt shadow and RFLAGS.TF,
  *  1 partly done: execute it again (REP with more to do: RCX, RSI, RDI have
  *    advanced; or a locked store lost its race); RIP has not moved,
@@ -75,7 +89,7 @@ struct emul_state {
  *    as whole REP iterations got,
  *  -EOPNOTSUPP not an instruction this can execute,
  *  or what a callback returned.
- * *fault is cleared first.
+ * *fault, s->loaded and s->shadow are cleared first.
  */
 int __must_check emul_insn(struct emul_state *s, const struct insn *i,
 			   const struct emul_ops *ops, void *ctx,

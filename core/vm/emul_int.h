@@ -30,7 +30,10 @@ enum operand_src {
 #define F_LOCK	0x04	/* locked with a memory operand, prefix or not (XCHG) */
 #define F_BITS	0x08	/* a register bit offset moves the memory operand */
 #define F_SELF	0x10	/* fn does everything, operands are not fetched */
-#define F_STACK	0x20	/* pushes besides */
+#define F_MORE	0x20	/* memory besides: the stack, descriptors */
+#define F_CPL0	0x40	/* else #GP(0), before anything is read */
+#define F_UMIP	0x80	/* the same when CR4.UMIP is set */
+#define F_PROT	0x100	/* #UD in real and virtual-8086 mode */
 
 struct emul;
 
@@ -38,7 +41,7 @@ struct emul;
 struct emul_row {
 	int (*fn)(struct emul *e);
 	u8 dst, src;			/* enum operand_src */
-	u8 flags;
+	u16 flags;
 	const struct emul_row *group;	/* 8 rows by ModRM.reg instead */
 };
 
@@ -136,6 +139,17 @@ int op_ret(struct emul *e);
 int op_enter(struct emul *e);
 int op_leave(struct emul *e);
 
+/* emul_seg.c: segment registers, LDTR, TR, the machine status word */
+int op_mov_from_sreg(struct emul *e);
+int op_mov_to_sreg(struct emul *e);
+int op_jmp_far(struct emul *e);
+int op_sldt(struct emul *e);
+int op_str(struct emul *e);
+int op_lldt(struct emul *e);
+int op_ltr(struct emul *e);
+int op_smsw(struct emul *e);
+int op_lmsw(struct emul *e);
+
 /* emul_string.c, emul_vec.c */
 int op_string(struct emul *e);
 int op_vector(struct emul *e);
@@ -145,6 +159,12 @@ bool emul_vector_supported(const struct insn *i);
 #define EMUL_ARITH	(RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | \
 			 RFLAGS_SF | RFLAGS_OF)
 u64 emul_szp(u64 res, unsigned int size);
+
+/* Neither real nor virtual-8086 mode. */
+static inline bool emul_protected(const struct emul *e)
+{
+	return e->s->cr0 & CR0_PE && !(e->s->rflags & RFLAGS_VM);
+}
 
 static inline u64 emul_mask(unsigned int size)
 {

@@ -34,7 +34,7 @@ static bool cr0_valid(struct vcpu *v, u64 val)
 	return (cr4 & CR4_PAE) && (efer & EFER_LMA || !(cs.attr & SEG_L));
 }
 
-static bool write_cr0_guest(struct vcpu *v, u64 val)
+bool vcpu_write_cr0(struct vcpu *v, u64 val)
 {
 	u64 old = virt->get(v, VREG_CR0);
 	u64 efer = virt->get(v, VREG_EFER);
@@ -85,7 +85,7 @@ static bool write_cr3_guest(struct vcpu *v, u64 val)
 static bool write_cr(struct vcpu *v, u8 num, u64 val)
 {
 	switch (num) {
-	case 0: return write_cr0_guest(v, val);
+	case 0: return vcpu_write_cr0(v, val);
 	case 3: return write_cr3_guest(v, val);
 	case 4: return write_cr4_guest(v, val);
 	case 8:

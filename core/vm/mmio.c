@@ -13,6 +13,7 @@
 struct mmio_ctx {
 	struct vcpu *v;
 	struct event *fault;	/* of emul_insn */
+	u64 cr0;		/* before the instruction */
 	u64 gpa;		/* of the only operand, which the CPU translated; ~0: unknown */
 	bool user;
 	bool write;		/* ... for writing */
@@ -31,11 +32,15 @@ static bool is_known(const struct mmio_ctx *c, u64 linear, unsigned int n, bool 
 	       (c->write || !write);
 }
 
-static int translate(const struct mmio_ctx *c, u64 linear, unsigned int n, bool write, u64 *gpa)
+static u32 operand_access(const struct mmio_ctx *c, bool write)
 {
-	u32 access = (write ? PTA_WRITE : PTA_READ) | (c->user ? PTA_USER : 0);
+	return (write ? PTA_WRITE : PTA_READ) | (c->user ? PTA_USER : 0);
+}
 
-	if (likely(is_known(c, linear, n, write))) {
+/* access: PTA_ bits. */
+static int translate(const struct mmio_ctx *c, u64 linear, unsigned int n, u32 access, u64 *gpa)
+{
+	if (likely(is_known(c, linear, n, access & PTA_WRITE))) {
 		*gpa = c->gpa;
 		return 0;
 	}
@@ -83,16 +88,17 @@ static void bus_piece(struct mmio_ctx *c, u64 gpa, void *buf, unsigned int size,
 		memcpy(buf, &val, size);
 }
 
-static int transfer(struct mmio_ctx *c, u64 linear, u8 *buf, unsigned int n, bool write)
+static int transfer_as(struct mmio_ctx *c, u64 linear, u8 *buf, unsigned int n, u32 access)
 {
+	bool write = access & PTA_WRITE;
 	u64 gpa[2];
 	u64 next = ALIGN_DOWN(linear, PAGE_SIZE) + PAGE_SIZE;
 	int err;
 
 	/* Both pages first: nothing is half done when the second faults. */
-	err = translate(c, linear, n, write, &gpa[0]);
+	err = translate(c, linear, n, access, &gpa[0]);
 	if (!err && linear + n > next)
-		err = translate(c, next, 1, write, &gpa[1]);
+		err = translate(c, next, 1, access, &gpa[1]);
 	if (err)
 		return err;
 	while (n) {
@@ -111,6 +117,11 @@ static int transfer(struct mmio_ctx *c, u64 linear, u8 *buf, unsigned int n, boo
 	return 0;
 }
 
+static int transfer(struct mmio_ctx *c, u64 linear, u8 *buf, unsigned int n, bool write)
+{
+	return transfer_as(c, linear, buf, n, operand_access(c, write));
+}
+
 static int mmio_read(void *ctx, u64 linear, void *buf, unsigned int n)
 {
 	return transfer(ctx, linear, buf, n, false);
@@ -121,14 +132,30 @@ static int mmio_write(void *ctx, u64 linear, const void *buf, unsigned int n)
 	return transfer(ctx, linear, (u8 *)buf, n, true);
 }
 
+static void get_table(void *ctx, enum vseg which, struct vsegment *out)
+{
+	virt->get_seg(((struct mmio_ctx *)ctx)->v, which, out);
+}
+
+static int read_desc(void *ctx, u64 linear, void *buf, unsigned int n)
+{
+	return transfer_as(ctx, linear, buf, n, PTA_READ | PTA_IMPLICIT);
+}
+
+static int write_desc(void *ctx, u64 linear, const void *buf, unsigned int n)
+{
+	return transfer_as(ctx, linear, (u8 *)buf, n, PTA_WRITE | PTA_IMPLICIT);
+}
+
 static int mmio_probe_write(void *ctx, u64 linear, unsigned int n)
 {
 	struct mmio_ctx *c = ctx;
+	u32 access = operand_access(c, true);
 	u64 gpa, next = ALIGN_DOWN(linear, PAGE_SIZE) + PAGE_SIZE;
-	int err = translate(c, linear, n, true, &gpa);
+	int err = translate(c, linear, n, access, &gpa);
 
 	if (!err && linear + n > next)
-		err = translate(c, next, 1, true, &gpa);
+		err = translate(c, next, 1, access, &gpa);
 	return err;
 }
 
@@ -142,7 +169,7 @@ static int mmio_cmpxchg(void *ctx, u64 linear, const void *expected, const void 
 	struct mmio_ctx *c = ctx;
 	u64 gpa, old = 0, new = 0;
 	void *mem;
-	int err = translate(c, linear, n, true, &gpa);
+	int err = translate(c, linear, n, operand_access(c, true), &gpa);
 
 	if (err)
 		return err;
@@ -241,6 +268,7 @@ static const struct emul_ops ops = {
 	.read = mmio_read, .write = mmio_write, .probe_write = mmio_probe_write,
 	.cmpxchg = mmio_cmpxchg,
 	.vec_get = vec_get, .vec_set = vec_set,
+	.get_table = get_table, .read_desc = read_desc, .write_desc = write_desc,
 };
 
 /*
@@ -256,12 +284,25 @@ static void state_from_vcpu(struct vcpu *v, const struct insn *i, bool one, stru
 	s->rflags = v->rflags;
 	s->cr0 = virt->get(v, VREG_CR0);
 	s->cr4 = virt->get(v, VREG_CR4);
+	if (!one)
+		s->efer = virt->get(v, VREG_EFER);
 	for (enum vseg n = VSEG_ES; n <= VSEG_GS; n++)
 		if (all || n == VSEG_SS || (n >= VSEG_FS && n == i->seg))
 			virt->get_seg(v, n, &s->seg[n]);
 	s->cpl = s->seg[VSEG_SS].attr >> 5 & 3;
 	s->cpu = (run_policy.caps->bmi1 ? EMUL_CPU_TZCNT : 0) |
 		 (run_policy.caps->lzcnt ? EMUL_CPU_LZCNT : 0);
+}
+
+/* Segment registers that were loaded, CR0 by LMSW; false: that is #GP. */
+static bool store_control(struct vcpu *v, const struct emul_state *s, u64 cr0)
+{
+	for (u32 left = s->loaded; left; left &= left - 1) {
+		enum vseg which = (enum vseg)__builtin_ctz(left);
+
+		virt->set_seg(v, which, &s->seg[which]);
+	}
+	return s->cr0 == cr0 || vcpu_write_cr0(v, s->cr0);
 }
 
 static enum verdict finish(struct vcpu *v, const struct emul_state *s, int ret,
@@ -271,9 +312,13 @@ static enum verdict finish(struct vcpu *v, const struct emul_state *s, int ret,
 	if (ret == -EFAULT)
 		return vcpu_inject(v, *c->fault);
 	if (ret == 0) {
+		if (!store_control(v, s, c->cr0))
+			return vcpu_inject_gp(v);
 		/* TF counts as it was before the instruction. */
 		vcpu_retire(v, s->rip);
 		v->rflags = s->rflags;
+		if (s->shadow)
+			virt->set(v, VREG_INT_SHADOW, 1);
 	}
 	return c->done ? VERDICT_STOP : VERDICT_RESUME;
 }
@@ -304,6 +349,7 @@ enum verdict mmio_exit(struct vcpu *v)
 	one = emul_one_operand(&insn);
 	state_from_vcpu(v, &insn, one, &s);
 	c.user = s.cpl == 3;
+	c.cr0 = s.cr0;
 	c.gpa = one ? f->gpa : ~0ULL;
 	ret = emul_insn(&s, &insn, &ops, &c, &fault);
 	v->stat.insn_emulation++;

@@ -77,6 +77,9 @@ static inline int insn_len_plain(const u8 *code, u32 op)
  */
 void vcpu_retire(struct vcpu *v, u64 rip);
 
+/* The guest writes CR0.  False: the value is #GP, nothing has changed. */
+bool vcpu_write_cr0(struct vcpu *v, u64 val);
+
 /* Handlers of core/vm/exits*.c, for the table in run.c. */
 enum verdict exit_exception(struct vcpu *v);
 enum verdict exit_host_event(struct vcpu *v);

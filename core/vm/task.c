@@ -2,6 +2,7 @@
 #include "core/vm/task.h"
 
 #include "core/lib/string.h"
+#include "core/vm/desc.h"
 #include "core/x86/regs.h"
 
 /* APM2 12.2.4, SDM3 8.2.1: 32-bit TSS. */
@@ -40,21 +41,6 @@ HW_SIZE(struct tss16, 44);
 #define TSS16_SAVED	offsetof(struct tss16, ip)
 #define TSS16_SAVED_END	offsetof(struct tss16, ldt)
 
-/* Descriptor bits: attr is that of struct vsegment. */
-#define TYPE(attr)	((attr) & 0xf)
-#define TYPE_LDT	2
-#define TYPE_BUSY	2		/* bit of a TSS type: 1, 3, 9, 11 */
-#define TYPE_TSS32	8
-#define TYPE_CODE	8		/* of code and data descriptors */
-#define TYPE_CONFORMING	4
-#define TYPE_EXPAND_DOWN 4
-#define TYPE_RW		2		/* readable code, writable data */
-#define TYPE_ACCESSED	1
-#define ATTR_DPL(attr)	((attr) >> 5 & 3)
-
-#define SEL_TI		4
-#define SEL_NULL(sel)	(!((sel) & ~3))
-
 /* SDM1 3.4.3: bits 1 and above 21 are fixed. */
 #define EFLAGS_VALID	BITS(21, 0)
 #define EFLAGS_ZERO	(BIT(3) | BIT(5) | BIT(15))
@@ -92,26 +78,12 @@ static int write(const struct switcher *t, u32 linear, const void *buf, unsigned
 	return t->ops->write(t->ctx, linear, buf, n, false, t->out);
 }
 
-static void parse(const u8 *raw, struct vsegment *seg)
-{
-	u32 lo, hi;
-
-	memcpy(&lo, raw, 4);
-	memcpy(&hi, raw + 4, 4);
-	seg->attr = (u16)((hi >> 8 & 0xff) | (hi >> 12 & 0xf00));
-	seg->base = lo >> 16 | (hi & 0xff) << 16 | (hi & 0xff000000);
-	seg->limit = (lo & 0xffff) | (hi & 0xf0000);
-	if (seg->attr & SEG_G)
-		seg->limit = seg->limit << 12 | 0xfff;
-	seg->unusable = false;
-}
-
 static int read_gdt(const struct switcher *t, u16 selector, struct vsegment *seg)
 {
 	u8 raw[8];
 	int err = read(t, t->s->gdt_base + (selector & ~7u), raw, sizeof(raw));
 
-	parse(raw, seg);
+	desc_parse(raw, seg);
 	seg->selector = selector;
 	return err;
 }
@@ -374,7 +346,7 @@ static int load_segment(const struct switcher *t, enum vseg which)
 	err = read(t, base + (sel & ~7u), raw, sizeof(raw));
 	if (err)
 		return err;
-	parse(raw, &seg);
+	desc_parse(raw, &seg);
 	seg.selector = sel;
 	if (which == VSEG_CS)
 		err = check_cs(t, &seg);

@@ -114,9 +114,25 @@ static int fuzz_vec_set(void *ctx, unsigned int reg, const void *buf, unsigned i
 	return 0;
 }
 
+static void take_segment(struct input *in, struct vsegment *seg)
+{
+	seg->attr = take_u8(in) | (take_u8(in) & 0xf) << 8;
+	take(in, &seg->limit, 4);
+	take(in, &seg->base, 4);
+	seg->unusable = !(seg->attr & SEG_P);
+}
+
+static void fuzz_get_table(void *ctx, enum vseg which, struct vsegment *out)
+{
+	check(which == VSEG_GDTR || which == VSEG_LDTR || which == VSEG_TR);
+	out->selector = which;
+	take_segment(ctx, out);
+}
+
 static const struct emul_ops full_ops = {
 	.read = fuzz_read, .write = fuzz_write, .probe_write = fuzz_probe,
 	.cmpxchg = fuzz_cmpxchg, .vec_get = fuzz_vec_get, .vec_set = fuzz_vec_set,
+	.get_table = fuzz_get_table, .read_desc = fuzz_read, .write_desc = fuzz_write,
 };
 static const struct emul_ops least_ops = { .read = fuzz_read, .write = fuzz_write };
 
@@ -127,22 +143,29 @@ static void make_state(struct input *in, struct emul_state *s)
 	take(in, &s->rflags, 4);
 	s->cr0 = take_u8(in) & 0xf;
 	s->cr0 |= s->rip & 1 ? CR0_AM : 0;
-	s->cr4 = (take_u8(in) & 3) * CR4_OSFXSR;
+	s->cr4 = (take_u8(in) & 7) * CR4_OSFXSR;
+	s->efer = s->cr4 & CR4_UMIP ? EFER_LMA : 0;
 	s->cpl = take_u8(in) & 3;
 	s->cpu = take_u8(in) & 3;
 	for (unsigned int k = 0; k < 6; k++) {
 		s->seg[k].selector = k * 8;
-		s->seg[k].attr = take_u8(in) | (take_u8(in) & 0xf) << 8;
-		take(in, &s->seg[k].limit, 4);
-		take(in, &s->seg[k].base, 4);
-		s->seg[k].unusable = !(s->seg[k].attr & SEG_P);
+		take_segment(in, &s->seg[k]);
 	}
 }
 
-/* Segment registers may be loaded, so compare without them. */
 static bool same_registers(const struct emul_state *a, const struct emul_state *b)
 {
-	return !memcmp(a->gpr, b->gpr, sizeof(a->gpr)) && a->rflags == b->rflags;
+	return !memcmp(a->gpr, b->gpr, sizeof(a->gpr)) && a->rflags == b->rflags &&
+	       a->cr0 == b->cr0 && !b->loaded;
+}
+
+/* What is loaded a processor can hold: usable means present. */
+static void check_loaded(const struct emul_state *s)
+{
+	check(!(s->loaded >> (VSEG_TR + 1)));
+	for (unsigned int k = 0; k <= VSEG_TR; k++)
+		if (s->loaded & BIT(k) && s->cr0 & CR0_PE && !(s->rflags & RFLAGS_VM))
+			check(s->seg[k].unusable || s->seg[k].attr & SEG_P);
 }
 
 static void check_result(const struct insn *i, const struct emul_state *before,
@@ -158,6 +181,7 @@ static void check_result(const struct insn *i, const struct emul_state *before,
 		check(same_registers(before, s));
 	if (!emul_supported(i))
 		check(err == -EOPNOTSUPP);
+	check_loaded(s);
 	if (i->mode != INSN_MODE_64 && !err)
 		check(s->rip <= 0xffffffff);
 }

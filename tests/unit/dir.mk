@@ -65,6 +65,7 @@ unit-y += tests/unit/test_emul_mem.c
 unit-y += tests/unit/test_emul_alu.c
 unit-y += tests/unit/test_emul_shift.c
 unit-y += tests/unit/test_emul_bits.c
+unit-y += tests/unit/test_emul_seg.c
 unit-y += tests/unit/test_emul_stack.c
 unit-y += tests/unit/test_emul_string.c
 unit-y += tests/unit/test_emul_vec.c

@@ -27,6 +27,8 @@ struct box {
 	bool read_only;		/* every write faults */
 	bool race;		/* the next cmpxchg finds memory changed */
 	u64 fault_at;		/* accesses to this address fault, if not 0 */
+	struct vsegment gdtr, ldtr, tr;
+	unsigned int descs;	/* descriptors read */
 };
 
 static inline int box_pf(struct box *b, u64 linear, bool write)
@@ -116,9 +118,23 @@ static inline int box_vec_set(void *ctx, unsigned int reg, const void *buf, unsi
 	return 0;
 }
 
+static inline void box_get_table(void *ctx, enum vseg which, struct vsegment *out)
+{
+	const struct box *b = ctx;
+
+	*out = which == VSEG_GDTR ? b->gdtr : which == VSEG_LDTR ? b->ldtr : b->tr;
+}
+
+static inline int box_read_desc(void *ctx, u64 linear, void *buf, unsigned int n)
+{
+	((struct box *)ctx)->descs++;
+	return box_read(ctx, linear, buf, n);
+}
+
 static const struct emul_ops box_ops = {
 	.read = box_read, .write = box_write, .probe_write = box_probe,
 	.cmpxchg = box_cmpxchg, .vec_get = box_vec_get, .vec_set = box_vec_set,
+	.get_table = box_get_table, .read_desc = box_read_desc, .write_desc = box_write,
 };
 
 /* Flat segments, protected mode with paging, CPL 0; memory counts up. */
@@ -135,6 +151,7 @@ static inline void box_init(struct box *b)
 	b->s.cr0 = CR0_PE | CR0_PG;
 	b->s.cr4 = CR4_OSFXSR | CR4_OSXSAVE;
 	b->s.rflags = RFLAGS_FIXED;
+	b->s.efer = EFER_LMA;
 	b->s.rip = 0x1000;
 	b->s.gpr[4] = BOX_BASE + 0x1800;
 	b->s.cpu = EMUL_CPU_TZCNT | EMUL_CPU_LZCNT;

@@ -80,8 +80,7 @@ static void segment_registers(void **state)
 	assert_int_equal(box_run(&b, M64, 0x48, 0x8c, 0x28), 0);
 	assert_int_equal(b.last_n, 2);
 	assert_int_equal(box_get(&b, BOX_BASE, 8), 8 * VSEG_GS);
-	/* mov ds, [rax]: needs a descriptor in protected mode, not in real */
-	assert_int_equal(box_run(&b, M64, 0x8e, 0x18), -EOPNOTSUPP);
+	/* mov ds, [rax] in real mode; in protected mode see test_emul_seg.c */
 	b.s.cr0 = 0;
 	b.s.gpr[3] = 0x234;
 	b.s.seg[VSEG_DS].base = BOX_BASE;
@@ -200,6 +199,13 @@ static void coverage(void **state)
 		{ { 0x0f, 0xc7, 0xf0 }, M64, false },		/* RDRAND */
 		{ { 0x0f, 0xc7, 0x30 }, M64, false },		/* VMPTRLD */
 		{ { 0xff, 0x18 }, M64, false },			/* CALL far */
+		{ { 0xff, 0x28 }, M64, true },			/* JMP far */
+		{ { 0x0f, 0x00, 0x18 }, M64, true },		/* LTR */
+		{ { 0x0f, 0x00, 0xd8 }, M64, false },		/* of a register */
+		{ { 0x0f, 0x00, 0x20 }, M64, false },		/* VERR */
+		{ { 0x0f, 0x01, 0x30 }, M64, true },		/* LMSW */
+		{ { 0x0f, 0x01, 0xf0 }, M64, false },
+		{ { 0x0f, 0x01, 0x10 }, M64, false },		/* LGDT */
 		{ { 0xff, 0x10 }, M64, true },
 		{ { 0x0f, 0xa2 }, M64, false },			/* CPUID */
 		{ { 0x0f, 0x28, 0x08 }, M64, true },		/* MOVAPS, memory */
@@ -233,10 +239,17 @@ static void one_operand(void **state)
 		{ { 0xc7, 0x00, 0, 0, 0, 0 }, M64, true },
 		{ { 0x0f, 0xab, 0x08 }, M64, true },		/* BTS */
 		{ { 0xff, 0x20 }, M64, true },			/* JMP */
+		{ { 0x0f, 0x01, 0x20 }, M64, true },		/* SMSW */
+		{ { 0x0f, 0x01, 0x30 }, M64, true },		/* LMSW */
+		{ { 0x0f, 0x00, 0x00 }, M64, true },		/* SLDT */
 		{ { 0x89, 0xc8 }, M64, false },			/* no memory */
 		{ { 0xff, 0x10 }, M64, false },			/* CALL */
 		{ { 0xff, 0x30 }, M64, false },			/* PUSH */
 		{ { 0x8f, 0x00 }, M64, false },			/* POP */
+		{ { 0x8e, 0x18 }, M64, false },			/* MOV DS: descriptors */
+		{ { 0x0f, 0x00, 0x10 }, M64, false },		/* LLDT */
+		{ { 0x0f, 0x00, 0x18 }, M64, false },		/* LTR */
+		{ { 0xff, 0x28 }, M64, false },			/* JMP far */
 		{ { 0xa4 }, M64, false },			/* MOVS */
 		{ { 0x0f, 0xa2 }, M64, false },			/* not emulated */
 	};
