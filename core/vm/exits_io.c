@@ -3,6 +3,7 @@
 #include "core/vm/run.h"
 
 #include "core/vm/insn.h"
+#include "core/vm/mmio.h"
 #include "core/vm/pc.h"
 #include "core/x86/regs.h"
 
@@ -35,6 +36,7 @@ struct string_io {
 	enum vreg index;	/* RSI or RDI */
 	u64 step;
 	u64 left;
+	bool stop;		/* the memory operand was a device, which ended the guest */
 };
 
 static void string_setup(struct vcpu *v, const struct exit_io *io, struct string_io *s)
@@ -53,6 +55,7 @@ static void string_setup(struct vcpu *v, const struct exit_io *io, struct string
 	s->base = mode == INSN_MODE_64 && seg != VSEG_FS && seg != VSEG_GS ? 0 : sd.base;
 	s->index = io->in ? VREG_RDI : VREG_RSI;
 	s->step = v->rflags & RFLAGS_DF ? 0 - (u64)io->size : io->size;
+	s->stop = false;
 	s->left = io->rep ? v->gpr[VREG_RCX] & s->mask : 1;
 }
 
@@ -64,7 +67,7 @@ static void add_index(struct vcpu *v, enum vreg r, u64 delta, u64 mask)
 	v->gpr[r] = keep | ((v->gpr[r] + delta) & mask);
 }
 
-static int string_element(struct vcpu *v, const struct exit_io *io, const struct string_io *s,
+static int string_element(struct vcpu *v, const struct exit_io *io, struct string_io *s,
 			  enum bus_result *r, struct event *fault)
 {
 	u64 linear = s->base + (v->gpr[s->index] & s->mask);
@@ -79,10 +82,10 @@ static int string_element(struct vcpu *v, const struct exit_io *io, const struct
 		if (err)
 			return err;
 		*r = vcpu_bus_io(v, io->port, io->size, true, &val);
-		return vcpu_write(v, linear, &val, io->size, fault);
+		return mmio_access(v, linear, &val, io->size, true, &s->stop, fault);
 	}
-	err = vcpu_read(v, linear, &val, io->size, fault);
-	if (!err)
+	err = mmio_access(v, linear, &val, io->size, false, &s->stop, fault);
+	if (!err && !s->stop)
 		*r = vcpu_bus_io(v, io->port, io->size, false, &val);
 	return err;
 }
@@ -103,9 +106,11 @@ static enum verdict string_io(struct vcpu *v, const struct exit_io *io)
 		s.left--;
 		if (io->rep)
 			add_index(v, VREG_RCX, ~0ULL, s.mask);
-		if (r != BUS_OK)
+		if (r != BUS_OK || s.stop)
 			break;
 	}
+	if (s.stop)
+		return VERDICT_STOP;
 	if (!s.left)
 		return io_done(v, r, VERDICT_ADVANCE);
 	/* APM2 13.1.4: single-stepping traps after each iteration of REP. */

@@ -271,6 +271,20 @@ static const struct emul_ops ops = {
 	.get_table = get_table, .read_desc = read_desc, .write_desc = write_desc,
 };
 
+int mmio_access(struct vcpu *v, u64 linear, void *buf, unsigned int n, bool write, bool *stop,
+		struct event *fault)
+{
+	struct mmio_ctx c = { .v = v, .fault = fault, .gpa = ~0ULL };
+	struct vsegment ss;
+	int err;
+
+	virt->get_seg(v, VSEG_SS, &ss);
+	c.user = (ss.attr >> 5 & 3) == 3;
+	err = transfer(&c, linear, buf, n, write);
+	*stop |= c.done;
+	return err;
+}
+
 /*
  * What emul_insn looks at for i.  64-bit code has only the bases of FS and GS
  * (emul.h), and the selectors that MOV from a segment register stores.

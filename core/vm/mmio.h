@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A guest's access to what is no memory: the instruction is emulated. */
+/* A guest's access to what may be no memory: the instruction is emulated. */
 #ifndef CORE_VM_MMIO_H
 #define CORE_VM_MMIO_H
 
@@ -12,5 +12,13 @@
  * emulator does not know, stop the vCPU with STOP_UNHANDLED.
  */
 enum verdict mmio_exit(struct vcpu *v);
+
+/*
+ * One access of an instruction's memory operand, n bytes at most 64, to memory
+ * or to a device.  0, or -EFAULT with *fault.  *stop becomes true when the
+ * device ended the guest.
+ */
+int __must_check mmio_access(struct vcpu *v, u64 linear, void *buf, unsigned int n, bool write,
+			     bool *stop, struct event *fault);
 
 #endif

@@ -7,6 +7,9 @@ PAYLOAD(io, .ref = "APM2 15.10, SDM1 19",
 /* Four bytes of port memory: nestbed's vtest, QEMU's pc-testdev. */
 #define NESTBED_PORT	0x600
 #define TESTDEV_PORT	0xe0
+/* Memory of theirs. */
+#define NESTBED_DEV	0xfed40c00ul
+#define TESTDEV		0xff000c00ul
 
 #define VA	0x8000000000ul
 
@@ -195,6 +198,24 @@ static void check_fault(void)
 		  RT_TRY("insb", : "+D"(di) : "d"(port) : "memory"), VEC_PF, 3);
 }
 
+/* The memory operand may be a device as well. */
+static void check_device(const struct rt_info *info)
+{
+	volatile u8 *dev = (volatile u8 *)(info->nestbed ? NESTBED_DEV : TESTDEV);
+	struct string s;
+
+	for (unsigned int i = 0; i < 16; i++)
+		dev[i] = (u8)i;
+	outl(port, 0xa5a5a5a5);
+	s = INS("rep insb", dev + 4, 3, "");
+	rt_check(s.di == (u64)dev + 7 && !s.cx && dev[3] == 3 && dev[4] == 0xa5 &&
+		 dev[6] == 0xa5 && dev[7] == 7, "REP INSB to a device", "rdi %llx: %x %x %x %x",
+		 s.di - (u64)dev, dev[3], dev[4], dev[6], dev[7]);
+	s = OUTS("rep outsw", dev + 8, 2, "");
+	rt_check(s.di == (u64)dev + 12 && !s.cx && inw(port) == 0x0b0a,
+		 "REP OUTSW from a device", "rsi %llx: %x", s.di - (u64)dev, inw(port));
+}
+
 int main(struct rt_info *info)
 {
 	port = info->nestbed ? NESTBED_PORT : TESTDEV_PORT;
@@ -206,6 +227,7 @@ int main(struct rt_info *info)
 	check_ins_df();
 	check_addr32();
 	check_outs();
+	check_device(info);
 	check_pages();
 	check_fault();
 	return rt_result();
