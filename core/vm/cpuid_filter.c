@@ -26,7 +26,6 @@
 #define EBX7_TSC_ADJUST	BIT(1)
 #define EBX7_SGX	BIT(2)
 #define EBX7_HLE	BIT(4)
-#define EBX7_INVPCID	BIT(10)
 #define EBX7_RTM	BIT(11)
 #define EBX7_PQ		(BIT(12) | BIT(15))		/* PQM, PQE */
 #define EBX7_MPX	BIT(14)
@@ -74,7 +73,7 @@ static const struct cpuid_mask leaf_1 = {
 };
 static const struct cpuid_mask leaf_7 = {
 	ALL,
-	(u32)~(EBX7_SGX | EBX7_HLE | EBX7_RTM | EBX7_PQ | EBX7_MPX | EBX7_PT | EBX7_INVPCID),
+	(u32)~(EBX7_SGX | EBX7_HLE | EBX7_RTM | EBX7_PQ | EBX7_MPX | EBX7_PT),
 	(u32)~(ECX7_WAITPKG | ECX7_CET_SS | ECX7_OSPKE | ECX7_TME | ECX7_KL | ECX7_BUS_LOCK |
 	       ECX7_ENQCMD | ECX7_SGX_LC),
 	(u32)~(EDX7_UINTR | EDX7_TSX | EDX7_HYBRID | EDX7_PCONFIG | EDX7_ARCH_LBR |

@@ -84,6 +84,39 @@ static void check_global(void)
 	rt_check(true, "CR4.PGE and INVLPG drop global pages", " ");
 }
 
+static int invpcid(u64 type, u64 pcid)
+{
+	struct { u64 pcid, linear; } desc = { pcid, VA };
+
+	return RT_TRY("invpcid (%1), %0", : : "r"(type), "r"(&desc) : "memory");
+}
+
+/* SDM2 INVPCID: by address, by PCID, all, all but global; without PCIDs only 0. */
+static void check_invpcid(void)
+{
+	if (rt.max_basic < 7 || !(cpuid(7).ebx >> 10 & 1)) {
+		rt_expect("INVPCID without the feature", invpcid(2, 0), VEC_UD, -1);
+		return;
+	}
+	for (unsigned int round = 0; round < 20; round++) {
+		u64 type = round & 3;
+		bool ok;
+
+		map_all(round & 1, P | RW);
+		write_cr3(read_cr3());
+		all_read(round & 1);
+		map_all(~round & 1, P | RW);
+		if (invpcid(type, 0) != VEC_NONE)
+			break;
+		ok = type ? all_read(~round & 1) : *va(0) == (~round & 1);
+		if (!rt_quiet(ok, "invpcid", "round %u: an old page", round))
+			return;
+	}
+	rt_expect("INVPCID of a PCID without CR4.PCIDE", invpcid(0, 1), VEC_GP, 0);
+	rt_expect("INVPCID of no type", invpcid(4, 0), VEC_GP, 0);
+	rt_expect("INVPCID of all", invpcid(2, 0), VEC_NONE, -1);
+}
+
 /* From not present to present nothing has to be invalidated. */
 static void check_not_present(void)
 {
@@ -133,6 +166,7 @@ int main(struct rt_info *info)
 	check_invlpg();
 	check_cr3();
 	check_global();
+	check_invpcid();
 	check_not_present();
 	check_upgrade();
 	/* SDM2 INVLPG: a non-canonical address is not looked at. */
