@@ -44,10 +44,12 @@
 #define EDX7_PCONFIG	BIT(18)
 #define EDX7_ARCH_LBR	BIT(19)
 #define EDX7_CET_IBT	BIT(20)
+#define EDX7_AMX	(BIT(22) | BIT(24) | BIT(25))	/* BF16, TILE, INT8 */
 #define EDX7_SPEC	(BITS(31, 26))			/* SPEC_CTRL ... SSBD: MSRs */
 /* Subleaf 1: only instructions (SHA512, SM3, SM4, AVX-VNNI, AVX512_BF16, fast REP). */
 #define EAX71_GIVEN	(BITS(2, 0) | BITS(5, 4) | BITS(12, 10) | BIT(23))
-#define EAX_D1_XSAVES	BIT(3)
+/* XSAVEOPT, XSAVEC, XGETBV with ECX = 1; not XSAVES and XFD, which have MSRs. */
+#define EAX_D1_GIVEN	BITS(2, 0)
 #define ECX81_SVM	BIT(2)
 #define ECX81_OSVW	BIT(9)
 #define ECX81_IBS	BIT(10)
@@ -77,7 +79,7 @@ static const struct cpuid_mask leaf_7 = {
 	(u32)~(ECX7_WAITPKG | ECX7_CET_SS | ECX7_OSPKE | ECX7_TME | ECX7_KL | ECX7_BUS_LOCK |
 	       ECX7_ENQCMD | ECX7_SGX_LC),
 	(u32)~(EDX7_UINTR | EDX7_TSX | EDX7_HYBRID | EDX7_PCONFIG | EDX7_ARCH_LBR |
-	       EDX7_CET_IBT | EDX7_SPEC), true,
+	       EDX7_CET_IBT | EDX7_AMX | EDX7_SPEC), true,
 };
 static const struct cpuid_mask leaf_d = { ALL, ALL, ALL, ALL, true };
 static const struct cpuid_mask leaf_fix = { ALL, ALL, ALL, ALL, true };
@@ -104,8 +106,8 @@ const struct cpuid_mask *const cpuid_basic_mask[CPUID_BASIC_LEAVES] = {
 	[0xa] = &none, [0xb] = &leaf_topology, [0xc] = &none, [0xd] = &leaf_d, [0xe] = &none,
 	[0xf] = &none, [0x10] = &none, [0x11] = &none, [0x12] = &none, [0x13] = &none,
 	[0x14] = &none, [0x15] = &leaf_fix, [0x16] = &pass, [0x17] = &none, [0x18] = &pass,
-	[0x19] = &none, [0x1a] = &none, [0x1b] = &none, [0x1c] = &none, [0x1d] = &pass,
-	[0x1e] = &pass, [0x1f] = &leaf_topology,
+	[0x19] = &none, [0x1a] = &none, [0x1b] = &none, [0x1c] = &none, [0x1d] = &none,
+	[0x1e] = &none, [0x1f] = &leaf_topology,
 };
 const struct cpuid_mask *const cpuid_ext_mask[CPUID_EXT_LEAVES] = {
 	[0x00] = &pass, [0x01] = &leaf_81, [0x02] = &pass, [0x03] = &pass, [0x04] = &pass,
@@ -191,14 +193,21 @@ static void topology_leaf(u32 leaf, u32 subleaf, const struct cpuid_view *v,
 	}
 }
 
-/* No supervisor states: no XSAVES, and nothing in IA32_XSS (SDM1 13.2). */
+/*
+ * Only states that are given, no supervisor states (SDM1 13.2).  EBX of the
+ * first two is the CPU's: it follows XCR0, which is the guest's now.
+ */
 static void xsave_features(u32 leaf, u32 subleaf, const struct cpuid_view *v,
 			   struct cpuid_regs *r)
 {
-	if (subleaf == 1) {
-		r->eax &= ~(u32)EAX_D1_XSAVES;
+	if (subleaf == 0) {
+		r->eax &= (u32)v->xcr0;
+		r->edx &= (u32)(v->xcr0 >> 32);
+		r->ecx = r->ecx ? v->xsave_size : 0;
+	} else if (subleaf == 1) {
+		r->eax &= (u32)EAX_D1_GIVEN;
 		r->ecx = r->edx = 0;
-	} else if (subleaf > 1 && r->ecx & 1) {
+	} else if (subleaf > 63 || !(v->xcr0 >> subleaf & 1)) {
 		*r = (struct cpuid_regs){ 0 };
 	}
 }

@@ -46,6 +46,8 @@ struct cpuid_view {
 	bool apic_on;		/* IA32_APIC_BASE.EN */
 	const struct cpuid_regs *svm;	/* leaf 8000_000Ah; NULL: no SVM for this guest */
 	u32 tsc_khz;		/* of the guest's TSC */
+	u64 xcr0;		/* states that it may enable */
+	u32 xsave_size;		/* bytes of the area for all of them */
 };
 
 /*

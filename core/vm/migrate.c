@@ -15,7 +15,6 @@
 
 static struct save_limits limits(void)
 {
-	const struct cpu_caps *c = run_policy.caps;
 	u8 area[512] __aligned(16);
 	u32 mask;
 
@@ -23,10 +22,9 @@ static struct save_limits limits(void)
 	memcpy(&mask, area + 28, 4);
 	return (struct save_limits){
 		.xcr0_allowed = run_policy.xcr0_allowed, .efer_allowed = run_policy.efer_allowed,
-		.cr4_allowed = run_policy.cr4_allowed,
-		.xsave_size = c->xsave ? MAX(c->xsave_size_max, 576u) : 512,
+		.cr4_allowed = run_policy.cr4_allowed, .xsave_size = run_policy.xsave_size,
 		.mxcsr_mask = mask ? mask : MXCSR_MASK_DEFAULT,
-		.maxphyaddr = run_policy.maxphyaddr, .la57 = c->la57,
+		.maxphyaddr = run_policy.maxphyaddr, .la57 = run_policy.caps->la57,
 	};
 }
 

@@ -11,6 +11,7 @@ struct cpu_caps;
 struct run_policy {
 	const struct cpu_caps *caps;
 	u64 xcr0_allowed;
+	u32 xsave_size;		/* bytes of the area for all of xcr0_allowed; 512: FXSAVE */
 	u64 efer_allowed;
 	u64 cr4_allowed;
 	u8 maxphyaddr;

@@ -3,6 +3,7 @@
 #include "core/lib/log.h"
 #include "core/lib/printf.h"
 #include "core/vm/run.h"
+#include "core/vm/xcr0.h"
 #include "core/x86/caps.h"
 #include "core/x86/percpu.h"
 #include "core/x86/regs.h"
@@ -34,7 +35,8 @@ static u64 allowed_cr4(const struct cpu_caps *c)
 static void policy_init(const struct cpu_caps *c)
 {
 	run_policy.caps = c;
-	run_policy.xcr0_allowed = c->xcr0_supported;
+	run_policy.xcr0_allowed = xcr0_of_caps(c);
+	run_policy.xsave_size = c->xsave ? xcr0_area_size(c, run_policy.xcr0_allowed) : 512;
 	run_policy.efer_allowed = EFER_SCE | EFER_LME | EFER_LMA | (c->nx ? EFER_NXE : 0);
 	run_policy.cr4_allowed = allowed_cr4(c);
 	run_policy.maxphyaddr = c->maxphyaddr;

@@ -5,11 +5,11 @@
 #include "core/mm/host.h"
 #include "core/vm/pc.h"
 #include "core/vm/run.h"
+#include "core/vm/xcr0.h"
 #include "core/x86/insn.h"
 #include "core/x86/percpu.h"
 #include "core/x86/regs.h"
 
-#define XSAVE_PAGES	4	/* 16 KiB: all states of today's CPUs (SDM1 13.5) */
 #define VCPU_PAGES	(ALIGN_UP(sizeof(struct vcpu), PAGE_SIZE) / PAGE_SIZE)
 
 static u64 npt_alloc(void *ctx)
@@ -68,7 +68,7 @@ static void vcpu_destroy(struct vcpu *v)
 	if (v->loaded)
 		vcpu_put(v);
 	virt->vcpu_fini(v);
-	host_free(v->xsave, XSAVE_PAGES);
+	host_free(v->xsave, XSAVE_AREA_SIZE / PAGE_SIZE);
 	host_free(v, VCPU_PAGES);
 }
 
@@ -176,10 +176,10 @@ int vcpu_create(struct vm *vm, struct vcpu **out)
 	v->id = vm->vcpu_count;
 	v->xcr0 = XCR0_X87;
 	v->msrs.misc_enable = 1;	/* fast strings */
-	v->xsave = host_alloc(XSAVE_PAGES, vm->owner);
+	v->xsave = host_alloc(XSAVE_AREA_SIZE / PAGE_SIZE, vm->owner);
 	err = v->xsave ? virt->vcpu_init(v) : -ENOMEM;
 	if (err) {
-		host_free(v->xsave, XSAVE_PAGES);
+		host_free(v->xsave, XSAVE_AREA_SIZE / PAGE_SIZE);
 		host_free(v, VCPU_PAGES);
 		return err;
 	}
@@ -201,7 +201,7 @@ int vcpu_rebuild(struct vcpu *v)
 	virt->vcpu_fini(v);
 	memset(v->gpr, POISON, sizeof(v->gpr));
 	memset(v->dr, POISON, sizeof(v->dr));
-	memset(v->xsave, 0, XSAVE_PAGES * PAGE_SIZE);
+	memset(v->xsave, 0, XSAVE_AREA_SIZE);
 	v->rip = v->rflags = ~0ULL;
 	v->xcr0 = XCR0_X87;
 	v->msrs = (struct vcpu_msrs){ .misc_enable = 1 };
@@ -220,35 +220,25 @@ static bool have_xsave(void)
 	return read_cr4() & CR4_OSXSAVE;
 }
 
-/* All of XCR0's states: the area is larger than any of them. */
-static void fpu_save(void *area, u64 xcr0_all)
+/* All states that a guest may have changed, whatever its XCR0 is now. */
+static void fpu_save(void *area)
 {
 	if (have_xsave()) {
-		xsetbv(0, xcr0_all);
+		xsetbv(0, run_policy.xcr0_allowed);
 		__asm__ volatile("xsave64 (%0)" :: "r"(area), "a"(~0U), "d"(~0U) : "memory");
 	} else {
 		__asm__ volatile("fxsave64 (%0)" :: "r"(area) : "memory");
 	}
 }
 
-static void fpu_restore(const void *area, u64 xcr0_all)
+static void fpu_restore(const void *area)
 {
 	if (have_xsave()) {
-		xsetbv(0, xcr0_all);
+		xsetbv(0, run_policy.xcr0_allowed);
 		__asm__ volatile("xrstor64 (%0)" :: "r"(area), "a"(~0U), "d"(~0U) : "memory");
 	} else {
 		__asm__ volatile("fxrstor64 (%0)" :: "r"(area) : "memory");
 	}
-}
-
-static u64 xcr0_all(void)
-{
-	struct cpuid_result r;
-
-	if (!have_xsave())
-		return 0;
-	r = cpuid_count(0xd, 0);
-	return (u64)r.edx << 32 | r.eax;
 }
 
 void vcpu_load(struct vcpu *v)
@@ -259,7 +249,7 @@ void vcpu_load(struct vcpu *v)
 		return;
 	if (cpu->loaded)
 		vcpu_put(cpu->loaded);
-	fpu_restore(v->xsave, xcr0_all());
+	fpu_restore(v->xsave);
 	if (have_xsave())
 		xsetbv(0, v->xcr0);
 	write_dr7(DR7_FIXED1);
@@ -282,7 +272,7 @@ void vcpu_put(struct vcpu *v)
 	v->dr[3] = read_dr3();
 	if (have_xsave())
 		v->xcr0 = xgetbv(0);
-	fpu_save(v->xsave, xcr0_all());
+	fpu_save(v->xsave);
 	v->stat.host_state_reload++;
 	this_cpu()->loaded = NULL;
 	v->loaded = false;

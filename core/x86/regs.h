@@ -79,6 +79,8 @@
 #define XCR0_X87	BIT(0)
 #define XCR0_SSE	BIT(1)
 #define XCR0_AVX	BIT(2)
+#define XCR0_AVX512	BITS(7, 5)
+#define XCR0_PKRU	BIT(9)
 
 /* Exception vectors: APM2 8.2, SDM3 6.15. */
 enum vector {

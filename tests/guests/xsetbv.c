@@ -76,6 +76,35 @@ static void check_size(u64 offered)
 	rt_check(cpuid2(0xd, 0).ecx >= large, "CPUID 0Dh maximum", "%u", cpuid2(0xd, 0).ecx);
 }
 
+/* A subleaf for each state that is offered, a fault for each that is not. */
+static void check_states(u64 offered)
+{
+	u32 most = 576;
+
+	for (u32 i = 0; i < 64; i++) {
+		struct cpuid c;
+
+		if (!(offered >> i & 1)) {
+			rt_quiet(try_xsetbv(0, offered | BIT64(i)) == VEC_GP,
+				 "a state that is not offered", "bit %u", i);
+			continue;
+		}
+		if (i < 2)
+			continue;
+		c = cpuid2(0xd, i);
+		rt_quiet(c.eax && c.ebx >= 576 && !(c.ecx & 1), "CPUID 0Dh of a state",
+			 "bit %u: %x %x %x", i, c.eax, c.ebx, c.ecx);
+		most = c.ebx + c.eax > most ? c.ebx + c.eax : most;
+	}
+	rt_check(try_xsetbv(0, offered) == VEC_NONE, "all that is offered", "%llx", offered);
+	rt_check(cpuid2(0xd, 0).ebx == most && cpuid2(0xd, 0).ecx == most,
+		 "the size for all of it", "%u, %u, not %u", cpuid2(0xd, 0).ebx,
+		 cpuid2(0xd, 0).ecx, most);
+	if (!rt_has(0xd, 1, EAX, 3))
+		rt_check(!cpuid2(0xd, 1).ecx && !cpuid2(0xd, 1).edx, "no supervisor states", " ");
+	try_xsetbv(0, 1);
+}
+
 int main(struct rt_info *info)
 {
 	u64 offered;
@@ -96,5 +125,6 @@ int main(struct rt_info *info)
 	rt_expect("XCR 5 cannot be read", try_xgetbv(5), VEC_GP, 0);
 	rt_expect("XSETBV in ring 3 is #GP", rt_try_user(user_xsetbv, NULL), VEC_GP, 0);
 	check_size(offered);
+	check_states(offered);
 	return rt_result();
 }

@@ -20,7 +20,8 @@ static struct cpuid_regs guest_view(u32 leaf, u32 subleaf, const struct cpuid_vi
 /* Without a local APIC. */
 static struct cpuid_regs guest(u32 leaf, u32 subleaf, u64 cr4, u32 id, struct cpuid_regs cpu)
 {
-	const struct cpuid_view v = { .cr4 = cr4, .id = id, .cpus = 1, .tsc_khz = 1234567 };
+	const struct cpuid_view v = { .cr4 = cr4, .id = id, .cpus = 1, .tsc_khz = 1234567,
+				       .xcr0 = 0x2e7, .xsave_size = 2696 };
 
 	return guest_view(leaf, subleaf, &v, cpu);
 }
@@ -94,7 +95,11 @@ static void test_hidden(void **state)
 		{ 7, 0, 1, 14 }, { 7, 0, 1, 25 }, { 7, 0, 2, 4 }, { 7, 0, 2, 5 },
 		{ 7, 0, 2, 7 }, { 7, 0, 3, 20 }, { 7, 0, 3, 26 },
 		{ 7, 0, 3, 27 }, { 7, 0, 3, 29 }, { 7, 0, 3, 31 }, { 7, 1, 0, 26 },
-		{ 7, 1, 0, 17 }, { 0xd, 1, 0, 3 }, { 0xd, 1, 2, 11 },
+		{ 7, 1, 0, 17 }, { 7, 1, 0, 21 }, { 7, 0, 3, 22 }, { 7, 0, 3, 24 }, { 7, 0, 3, 25 },
+		{ 0x1d, 0, 0, 0 }, { 0x1e, 0, 1, 0 },
+		{ 0xd, 0, 0, 3 }, { 0xd, 0, 0, 17 }, { 0xd, 0, 0, 18 }, { 0xd, 0, 3, 30 },
+		{ 0xd, 17, 0, 3 }, { 0xd, 18, 0, 3 }, { 0xd, 64, 0, 3 }, { 0xd, 1, 0, 4 },
+		{ 0xd, 1, 0, 3 }, { 0xd, 1, 2, 11 },
 		{ 0x80000001, 0, 2, 2 }, { 0x80000001, 0, 2, 10 }, { 0x80000001, 0, 2, 12 },
 		{ 0x80000001, 0, 2, 22 }, { 0x80000001, 0, 2, 23 }, { 0x80000001, 0, 2, 26 },
 		{ 0x80000001, 0, 2, 29 }, { 0x80000001, 0, 3, 9 },
@@ -162,6 +167,20 @@ static void test_subleaves(void **state)
 	assert_int_equal(guest(7, 0, 0, 0, zeros).eax, 0);
 	assert_regs(guest(0xd, 11, 0, 0, supervisor), 0, 0, 0, 0);
 	assert_regs(guest(0xd, 2, 0, 0, user), 256, 576, 0, 0);
+}
+
+/* SDM2 CPUID 0Dh: the states that are given, and how long an area for them is. */
+static void test_xsave_states(void **state)
+{
+	struct cpuid_regs cpu = { 0x602ff, 832, 11008, 0 }, amx = { 64, 2752, 2, 0 };
+
+	assert_regs(guest(0xd, 0, 0, 0, cpu), 0x2e7, 832, 2696, 0);
+	/* The CPU's own are fewer. */
+	assert_regs(guest(0xd, 0, 0, 0, (struct cpuid_regs){ 7, 832, 832, 0 }), 7, 832, 2696, 0);
+	assert_regs(guest(0xd, 0, 0, 0, zeros), 0, 0, 0, 0);
+	assert_regs(guest(0xd, 1, 0, 0, (struct cpuid_regs){ 0x1f, 832, 0x100, 1 }), 7, 832, 0, 0);
+	assert_regs(guest(0xd, 17, 0, 0, amx), 0, 0, 0, 0);
+	assert_regs(guest(0xd, 9, 0, 0, (struct cpuid_regs){ 8, 2688, 0, 0 }), 8, 2688, 0, 0);
 }
 
 static void test_hypervisor_leaves(void **state)
@@ -244,6 +263,7 @@ int main(void)
 		cmocka_unit_test(test_follows_cr4),
 		cmocka_unit_test(test_apic_id),
 		cmocka_unit_test(test_subleaves),
+		cmocka_unit_test(test_xsave_states),
 		cmocka_unit_test(test_hypervisor_leaves),
 		cmocka_unit_test(test_apic_features),
 		cmocka_unit_test(test_topology),

@@ -137,22 +137,68 @@ static void test_xsave(void **state)
 /* SDM1 13.3: which states need which. */
 static void test_xcr0(void **state)
 {
-	const u64 all = 0x600ff;
-
-	assert_true(xcr0_valid(1, all));
-	assert_true(xcr0_valid(3, all));
-	assert_true(xcr0_valid(7, all));
-	assert_true(xcr0_valid(0xe7, all));
-	assert_true(xcr0_valid(0x1b, all));
-	assert_true(xcr0_valid(0x60001, all));
-	assert_false(xcr0_valid(0, all));
-	assert_false(xcr0_valid(2, all));
-	assert_false(xcr0_valid(5, all));
-	assert_false(xcr0_valid(0xe3, all));
-	assert_false(xcr0_valid(0x67, all));
-	assert_false(xcr0_valid(9, all));
-	assert_false(xcr0_valid(0x20001, all));
+	assert_true(xcr0_valid(1, XCR0_GIVEN));
+	assert_true(xcr0_valid(3, XCR0_GIVEN));
+	assert_true(xcr0_valid(7, XCR0_GIVEN));
+	assert_true(xcr0_valid(0xe7, XCR0_GIVEN));
+	assert_true(xcr0_valid(0x201, XCR0_GIVEN));
+	assert_true(xcr0_valid(0x2e7, XCR0_GIVEN));
+	assert_false(xcr0_valid(0, XCR0_GIVEN));
+	assert_false(xcr0_valid(2, XCR0_GIVEN));
+	assert_false(xcr0_valid(5, XCR0_GIVEN));
+	assert_false(xcr0_valid(0xe3, XCR0_GIVEN));
+	assert_false(xcr0_valid(0x67, XCR0_GIVEN));
+	/* MPX and AMX, whole or half, supervisor states, LWP. */
+	assert_false(xcr0_valid(9, XCR0_GIVEN));
+	assert_false(xcr0_valid(0x1b, XCR0_GIVEN));
+	assert_false(xcr0_valid(0x20007, XCR0_GIVEN));
+	assert_false(xcr0_valid(0x60007, XCR0_GIVEN));
+	assert_false(xcr0_valid(0x107, XCR0_GIVEN));
+	assert_false(xcr0_valid(BIT(62) | 7, XCR0_GIVEN));
 	assert_false(xcr0_valid(7, 3));
+}
+
+/* A Sapphire Rapids has AMX and PKRU, its layout is that of SDM1 13.5. */
+static void test_given_states(void **state)
+{
+	struct cpu_caps c = { .xsave = true, .xcr0_supported = 0x602e7, .xss_supported = 0x1900 };
+
+	c.xstate[2].offset = 576, c.xstate[2].size = 256;
+	c.xstate[5].offset = 1088, c.xstate[5].size = 64;
+	c.xstate[6].offset = 1152, c.xstate[6].size = 512;
+	c.xstate[7].offset = 1664, c.xstate[7].size = 1024;
+	c.xstate[9].offset = 2688, c.xstate[9].size = 8;
+	c.xstate[17].offset = 2752, c.xstate[17].size = 64;
+	c.xstate[18].offset = 2816, c.xstate[18].size = 8192;
+	assert_int_equal(xcr0_of_caps(&c), 0x2e7);
+	assert_int_equal(xcr0_area_size(&c, 0x2e7), 2696);
+	assert_int_equal(xcr0_area_size(&c, 0xe7), 2688);
+	assert_int_equal(xcr0_area_size(&c, 7), 832);
+	assert_int_equal(xcr0_area_size(&c, 3), 576);
+	/* Beyond the area of a vCPU: only what is always in it. */
+	c.xstate[9].offset = XSAVE_AREA_SIZE - 7;
+	assert_int_equal(xcr0_of_caps(&c), 3);
+	c.xsave = false;
+	assert_int_equal(xcr0_of_caps(&c), 0);
+}
+
+/* States that are not given: no check here knows what they may hold. */
+static void test_no_amx(void **state)
+{
+	struct save_limits l = lim;
+	const char *what;
+	u8 area[2696] = { 0 };
+
+	l.xcr0_allowed = XCR0_GIVEN;
+	l.xsave_size = sizeof(area);
+	area[512] = 0xe7;
+	area[513] = 2;
+	assert_int_equal(xsave_check(area, sizeof(area), &l, &what), 0);
+	for (u32 bit = 16; bit < 64; bit++) {
+		area[512 + bit / 8] = (u8)(1 << bit % 8);
+		assert_int_equal(xsave_check(area, sizeof(area), &l, &what), -EINVAL);
+		area[512 + bit / 8] = 0;
+	}
 }
 
 int main(void)
@@ -163,6 +209,8 @@ int main(void)
 		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_xsave),
 		cmocka_unit_test(test_xcr0),
+		cmocka_unit_test(test_given_states),
+		cmocka_unit_test(test_no_amx),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
