@@ -2,6 +2,7 @@
 /* The devices of a guest: their lock, their clock, their interrupts. */
 #include "core/vm/pc.h"
 
+#include "core/lib/muldiv.h"
 #include "core/lib/string.h"
 #include "core/vm/run.h"
 #include "core/vm/sched.h"
@@ -9,7 +10,6 @@
 #include "core/x86/lapic_hw.h"
 #include "core/x86/time.h"
 #include "core/x86/trap.h"
-#include "core/x86/tsc_calc.h"
 
 /* ISA line 0 is pin 2 of the I/O APIC, as the MADT says. */
 #define PIT_PIN	2

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "core/vm/state.h"
 
+#include "core/lib/muldiv.h"
 #include "core/lib/printf.h"
 #include "core/lib/string.h"
 #include "core/vm/run.h"
-#include "core/x86/tsc_calc.h"
 
 #define STATE_VERSION	1
 /* Guest time in ns: no sum of a device's times wraps. */

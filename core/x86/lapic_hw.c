@@ -2,12 +2,12 @@
 /* Register names and bits: SDM3 11.4 to 11.12, APM2 16.3. */
 #include "core/x86/lapic_hw.h"
 
+#include "core/lib/muldiv.h"
 #include "core/x86/acpi.h"
 #include "core/x86/insn.h"
 #include "core/x86/msr.h"
 #include "core/x86/time.h"
 #include "core/x86/trap.h"
-#include "core/x86/tsc_calc.h"
 
 enum {
 	APIC_ID = 0x20, APIC_VERSION = 0x30, APIC_TPR = 0x80, APIC_EOI = 0xb0,

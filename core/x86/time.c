@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "core/x86/time.h"
 
+#include "core/lib/muldiv.h"
 #include "core/x86/caps.h"
 #include "core/x86/hpet_hw.h"
 #include "core/x86/insn.h"

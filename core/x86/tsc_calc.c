@@ -1,21 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "core/x86/tsc_calc.h"
 
+#include "core/lib/muldiv.h"
 #include "core/x86/caps.h"
-
-u64 mul_div_u64(u64 a, u64 mul, u64 div)
-{
-	unsigned __int128 product = (unsigned __int128)a * mul;
-	u64 high = (u64)(product >> 64), low = (u64)product;
-
-	if (!high)
-		return low / div;
-	if (high >= div)
-		return ~0ULL;
-	/* The quotient has 64 bits; the compiler would call a library for 128. */
-	__asm__("divq %2" : "+a"(low), "+d"(high) : "rm"(div) : "cc");
-	return low;
-}
 
 /* SDM2 CPUID 15h; SDM3 18.7.3: what stands for a crystal that is not told. */
 u64 tsc_khz_from_cpuid(const struct cpu_caps *caps)

@@ -21,7 +21,4 @@ u64 median3(u64 a, u64 b, u64 c);
 /* Whether a and b differ by more than percent of the larger one. */
 bool differs_percent(u64 a, u64 b, u32 percent);
 
-/* 64x64/64 without overflow of the product; saturates. div > 0. */
-u64 mul_div_u64(u64 a, u64 mul, u64 div);
-
 #endif

@@ -33,6 +33,7 @@ unit-y += tests/unit/test_hostmap.c
 unit-y += tests/unit/test_acpi.c
 unit-y += tests/unit/test_caps.c
 unit-y += tests/unit/test_tsc_calc.c
+unit-y += tests/unit/test_muldiv.c tests/unit/test_tsc_ratio.c
 unit-y += tests/unit/test_pci.c
 unit-y += tests/unit/test_acpi_fadt.c
 unit-y += tests/unit/test_acpi_madt.c

@@ -59,18 +59,6 @@ static void test_differs(void **state)
 	assert_false(differs_percent(~0ULL, ~0ULL, 1));
 }
 
-static void test_mul_div(void **state)
-{
-	assert_int_equal(mul_div_u64(10, 3, 4), 7);
-	assert_true(mul_div_u64(~0ULL, 1000, 1000) == ~0ULL);
-	assert_true(mul_div_u64(~0ULL, 1000, 3000000) == 0x15d867c3ece2a5ULL);
-	assert_true(mul_div_u64(~0ULL, 2, 1) == ~0ULL);
-	assert_true(mul_div_u64(~0ULL, ~0ULL, ~0ULL) == ~0ULL);
-	/* A divisor whose remainder needs the 65th bit. */
-	assert_true(mul_div_u64(0xfffffffffffffffeULL, 0x8000000000000001ULL,
-				0xffffffffffffffffULL) == 0x8000000000000000ULL);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -79,7 +67,6 @@ int main(void)
 		cmocka_unit_test(test_khz),
 		cmocka_unit_test(test_median),
 		cmocka_unit_test(test_differs),
-		cmocka_unit_test(test_mul_div),
 	};
 
 	return cmocka_run_group_tests_name("tsc_calc", tests, NULL, NULL);
