@@ -119,12 +119,12 @@ static void svm_load(struct vcpu *v)
 	svm_npt_attach(a->vmcb01, v->vm->npt.root);
 	if (v->nested)
 		svm_nested_load(v);
-	svm_regs_load(a);
+	svm_regs_load(v);
 }
 
 static void svm_put(struct vcpu *v)
 {
-	svm_regs_put(v->arch);
+	svm_regs_put(v);
 }
 
 /*
@@ -277,6 +277,14 @@ static bool svm_own_timer(void)
 	return false;
 }
 
+/* APM2 15.30.5. */
+static const struct tsc_format *svm_tsc_format(void)
+{
+	static const struct tsc_format format = { .bits = 40, .frac = 32 };
+
+	return svm.caps.tsc_rate_msr ? &format : NULL;
+}
+
 /* APM2 4.8.1: CS.L counts in long mode only, CS.D elsewhere. */
 static u8 svm_mode(struct vcpu *v)
 {
@@ -321,6 +329,7 @@ static const struct virt_ops svm_ops = {
 	.put = svm_put,
 	.enter = svm_enter,
 	.own_timer = svm_own_timer,
+	.tsc_format = svm_tsc_format,
 	.mode = svm_mode,
 	.skip = svm_skip,
 	.get = svm_get,

@@ -100,6 +100,8 @@ int svm_cpu_on(struct percpu *cpu)
 		return -EIO;
 	}
 	wrmsr(MSR_VM_HSAVE_PA, (u64)sc->hsave);
+	if (svm.caps.tsc_rate_msr)
+		wrmsr(MSR_TSC_RATIO, TSC_RATIO_ONE);
 	/* Whoever was here before used ASIDs too: the first one flushes all. */
 	sc->asid_gen = 1;
 	sc->asid_next = svm.caps.nasid;

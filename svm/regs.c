@@ -69,21 +69,29 @@ static void write_dr(unsigned int n, u64 val)
 	}
 }
 
-void svm_regs_load(struct svm_vcpu *a)
+void svm_regs_load(const struct vcpu *v)
 {
+	const struct svm_vcpu *a = v->arch;
+
 	if (svm.tsc_aux)
 		wrmsr(MSR_TSC_AUX, a->tsc_aux);
 	/* Of no effect on the host, whose CR4.PKS is 0. */
 	if (svm.pks)
 		wrmsr(MSR_IA32_PKRS, a->pkrs);
+	if (v->vm->tsc.ratio)
+		wrmsr(MSR_TSC_RATIO, v->vm->tsc.ratio);
 }
 
-void svm_regs_put(struct svm_vcpu *a)
+void svm_regs_put(const struct vcpu *v)
 {
+	struct svm_vcpu *a = v->arch;
+
 	if (svm.tsc_aux)
 		a->tsc_aux = rdmsr(MSR_TSC_AUX);
 	if (svm.pks)
 		a->pkrs = rdmsr(MSR_IA32_PKRS);
+	if (v->vm->tsc.ratio)
+		wrmsr(MSR_TSC_RATIO, TSC_RATIO_ONE);
 }
 
 /* Registers that live in the CPU while the vCPU is loaded. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/guest_vm.h"
 
+#include "core/lib/printf.h"
 #include "core/lib/string.h"
 #include "core/mm/host.h"
 #include "core/mon/log.h"
@@ -108,8 +109,11 @@ struct guest_vm *guest_vm_new(struct test_ctx *t, const struct guest_vm_config *
 	}
 	g->m.vm.nested = cfg->nested;
 	g->n_map = guest_map_build(g->map, cfg->mem);
+	*why = vm_set_tsc(&g->m.vm, cfg->tsc_khz);
+	if (*why)
+		return NULL;
 	if (add_memory(g, cfg->mem, cfg->cpus) || add_vcpus(&g->m.vm, cfg->cpus, &g->m.v)) {
-		*why = "this machine has not that much memory free";
+		*why = "mem=: this machine has not that much memory free";
 		return NULL;
 	}
 	return g;
@@ -131,6 +135,17 @@ s64 guest_vm_saved_size(struct guest_vm *g)
 	return vm_snapshot_size(&g->m.vm, &h);
 }
 
+/* The frequency that the guest was told where it comes from. */
+static int set_tsc(struct vm *vm, u64 khz, char *why, size_t why_size)
+{
+	const char *refused = vm_set_tsc(vm, khz);
+
+	if (!refused)
+		return 0;
+	nb_snprintf(why, why_size, "%s", refused);
+	return -EOPNOTSUPP;
+}
+
 struct guest_vm *guest_vm_restore(struct test_ctx *t, u32 id, const struct save_source *src,
 				  char *why, size_t why_size)
 {
@@ -143,7 +158,9 @@ struct guest_vm *guest_vm_restore(struct test_ctx *t, u32 id, const struct save_
 	if (vm_snapshot_open(&s, src, &h, GUEST_MEM_MAX, t->owner, why, why_size))
 		return NULL;
 	g = new_pc(t, id, s.m.layout.ram, s.m.vm.vcpus);
-	err = vm_snapshot_load(&s, &g->m.vm, &h, why, why_size);
+	err = set_tsc(&g->m.vm, s.m.vm.guest_khz, why, why_size);
+	if (!err)
+		err = vm_snapshot_load(&s, &g->m.vm, &h, why, why_size);
 	if (!err) {
 		/* Guest time stood still while its memory came in. */
 		save_host_now(&h);

@@ -87,7 +87,7 @@ static const char *unsupported(const struct guest_options *o)
 		return "nested= is only there for SVM on AMD's CPUs";
 	if (o->mem && o->mem < GUEST_MEM_MIN)
 		return "mem= is below 2 MiB";
-	return NULL;
+	return virt ? vm_tsc_refused(o->tsc_khz) : NULL;
 }
 
 static void add_module(const struct boot_module *m, u32 index)
@@ -221,7 +221,8 @@ static struct guest_vm *prepare(struct test_ctx *run, struct module_guest *g)
 	const struct diag diag = { keep_message, t };
 	const struct guest_vm_config cfg = {
 		.id = g->console, .mem = g->opts.mem ? g->opts.mem : DEFAULT_MEM,
-		.cpus = (u32)g->opts.cpus, .nested = g->opts.nested == GUEST_NESTED_SVM,
+		.cpus = (u32)g->opts.cpus, .tsc_khz = g->opts.tsc_khz,
+		.nested = g->opts.nested == GUEST_NESTED_SVM,
 	};
 	struct load_image img = { .name = g->opts.name, .data = (void *)g->module->start,
 				  .size = g->module->size, .cmdline = g->opts.args };
@@ -232,7 +233,7 @@ static struct guest_vm *prepare(struct test_ctx *run, struct module_guest *g)
 		return NULL;
 	vm = guest_vm_new(run, &cfg, &why);
 	if (!vm) {
-		test_report(t, OUTCOME_FAIL, "refused: mem=: %s", why);
+		test_report(t, OUTCOME_FAIL, "refused: %s", why);
 		return NULL;
 	}
 	vm_stats_label(&vm->m.vm, "guest", g->opts.name);

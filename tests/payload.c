@@ -84,22 +84,36 @@ static const u8 *unpack(struct test_ctx *t, const struct payload_pack *pack)
 	return to;
 }
 
-struct guest_vm *payload_load(struct test_ctx *t, const struct payload *p)
+SECTION_BOUNDS(struct payload, payloads);
+
+const struct payload *payload_find(const char *name)
+{
+	for (const struct payload *p = __start_nb_payloads; p < __stop_nb_payloads; p++)
+		if (!strcmp(p->name, name))
+			return p;
+	return NULL;
+}
+
+struct guest_vm *payload_load(struct test_ctx *t, const struct payload *p, u64 tsc_khz)
 {
 	char cmdline[64];
 	struct load_image img = { .name = p->name, .data = unpack(t, p->pack) + p->offset,
 				  .size = p->size, .cmdline = cmdline };
 	const char *why = "";
 	const struct guest_vm_config cfg = { .id = t->cpu, .mem = p->mem_mib * MIB,
-					     .cpus = p->cpus,
+					     .cpus = p->cpus, .tsc_khz = tsc_khz,
 					     .nested = p->nested == GUEST_NESTED_SVM };
 	struct guest_vm *g = guest_vm_new(t, &cfg, &why);
+	size_t len;
 	int err;
 
 	if (!g)
 		TEST_ERROR(t, "%s", why);
-	nb_snprintf(cmdline, sizeof(cmdline), "platform=%s seed=%u", report_platform(),
-		    (u32)test_random(t) | 1);
+	len = (size_t)nb_snprintf(cmdline, sizeof(cmdline), "platform=%s seed=%u",
+				  report_platform(), (u32)test_random(t) | 1);
+	if (tsc_khz)
+		str_append(cmdline, sizeof(cmdline), &len, " tsc=%llu",
+			   (unsigned long long)tsc_khz);
 	err = guest_vm_load(g, &img, &log_diag);
 	if (err && p->expect != PAYLOAD_END_REFUSED)
 		TEST_ERROR(t, "not loaded (error %d)", err);
@@ -108,7 +122,12 @@ struct guest_vm *payload_load(struct test_ctx *t, const struct payload *p)
 
 void payload_run(struct test_ctx *t, const struct payload *p)
 {
-	struct guest_vm *g = payload_load(t, p);
+	payload_run_tsc(t, p, 0);
+}
+
+void payload_run_tsc(struct test_ctx *t, const struct payload *p, u64 tsc_khz)
+{
+	struct guest_vm *g = payload_load(t, p, tsc_khz);
 	u64 deadline;
 
 	if (p->expect == PAYLOAD_END_REFUSED) {

@@ -54,12 +54,16 @@ struct payload {
  * whether that end is the right one.  Its console is that of guest t->cpu.
  */
 void payload_run(struct test_ctx *t, const struct payload *p);
+/* The same with its TSC at tsc_khz, which it is told as tsc=; 0: as the machine. */
+void payload_run_tsc(struct test_ctx *t, const struct payload *p, u64 tsc_khz);
+/* NULL: there is none. */
+const struct payload *payload_find(const char *name);
 
 /*
  * The parts of that.  payload_load returns NULL when the loader refused p;
  * other trouble ends the test.  payload_judge: v is the vCPU that ended it.
  */
-struct guest_vm *payload_load(struct test_ctx *t, const struct payload *p);
+struct guest_vm *payload_load(struct test_ctx *t, const struct payload *p, u64 tsc_khz);
 void payload_judge(struct test_ctx *t, const struct payload *p, struct vcpu *v);
 
 /* The function of a test whose .arg is a struct payload. */

@@ -95,7 +95,11 @@ static void write_controls(struct vcpu *v, struct vmx_vcpu *x)
 {
 	vmwrite(VMCS_PIN_CTLS, vmx_ctls.word[VMX_CTL_PIN]);
 	vmwrite(VMCS_PROC_CTLS, vmx_ctls.word[VMX_CTL_PROC]);
-	vmwrite(VMCS_PROC2_CTLS, vmx_ctls.word[VMX_CTL_PROC2]);
+	vmwrite(VMCS_PROC2_CTLS, vmx_ctls.word[VMX_CTL_PROC2] |
+		(v->vm->tsc.ratio ? VMX_CTL(PROC2_USE_TSC_SCALING) : 0));
+	/* SDM3 25.6.5; the preemption timer counts by the host's TSC (26.5.1). */
+	if (v->vm->tsc.ratio)
+		vmwrite(VMCS_TSC_MULTIPLIER, v->vm->tsc.ratio);
 	vmwrite(VMCS_EXIT_CTLS, vmx_ctls.word[VMX_CTL_EXIT]);
 	vmwrite(VMCS_ENTRY_CTLS, vmx_ctls.word[VMX_CTL_ENTRY]);
 	x->proc = vmx_ctls.word[VMX_CTL_PROC];
@@ -250,6 +254,15 @@ static void write_timer(const struct vcpu *v)
 static bool vmx_own_timer(void)
 {
 	return vmx_ctl_may_be_1(vmx_caps.ctl[VMX_CTL_PIN]) & VMX_CTL(PIN_PREEMPTION_TIMER);
+}
+
+/* SDM3 25.6.5. */
+static const struct tsc_format *vmx_tsc_format(void)
+{
+	static const struct tsc_format format = { .bits = 64, .frac = 48 };
+
+	return vmx_ctl_may_be_1(vmx_caps.ctl[VMX_CTL_PROC2]) & VMX_CTL(PROC2_USE_TSC_SCALING) ?
+	       &format : NULL;
 }
 
 /* SDM3 26.5.1: the timer that takes a guest back at v->alarm. */
@@ -453,6 +466,7 @@ static const struct virt_ops vmx_ops = {
 	.put = vmx_put,
 	.enter = vmx_enter,
 	.own_timer = vmx_own_timer,
+	.tsc_format = vmx_tsc_format,
 	.mode = vmx_mode,
 	.skip = vmx_skip,
 	.get = vmx_get,

@@ -94,6 +94,7 @@ static const struct opt guest_opts[] = {
 	{ "expect",	OPT_NUMBER,	G(expect),	NULL,		0,	0xffffffff,
 	  G(has_expect) },
 	{ "timeout",	OPT_NUMBER,	G(timeout),	NULL,		1,	86400, 0 },
+	{ "tsc",	OPT_NUMBER,	G(tsc_khz),	NULL,		1000,	60000000, 0 },
 	{ "output",	OPT_SIZE,	G(output),	NULL,		4 << 10, 1ULL << 30, 0 },
 };
 /* clang-format on */

@@ -104,6 +104,7 @@ struct guest_options {
 	u64 expect;			/* value at port 0xf4; valid if has_expect */
 	u64 has_expect;
 	u64 timeout;			/* seconds, 0: as for tests */
+	u64 tsc_khz;			/* of its TSC; 0: as the machine */
 	u64 output;			/* bytes that its console may print; 0: default */
 	const char *args;		/* points into the parsed string */
 };

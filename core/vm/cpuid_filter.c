@@ -105,7 +105,7 @@ const struct cpuid_mask *const cpuid_basic_mask[CPUID_BASIC_LEAVES] = {
 	[0x5] = &none, [0x6] = &none, [0x7] = &leaf_7, [0x8] = &none, [0x9] = &none,
 	[0xa] = &none, [0xb] = &leaf_topology, [0xc] = &none, [0xd] = &leaf_d, [0xe] = &none,
 	[0xf] = &none, [0x10] = &none, [0x11] = &none, [0x12] = &none, [0x13] = &none,
-	[0x14] = &none, [0x15] = &leaf_fix, [0x16] = &pass, [0x17] = &none, [0x18] = &pass,
+	[0x14] = &none, [0x15] = &leaf_fix, [0x16] = &leaf_fix, [0x17] = &none, [0x18] = &pass,
 	[0x19] = &none, [0x1a] = &none, [0x1b] = &none, [0x1c] = &none, [0x1d] = &none,
 	[0x1e] = &none, [0x1f] = &leaf_topology,
 };
@@ -223,6 +223,16 @@ static void tsc_leaf(u32 leaf, u32 subleaf, const struct cpuid_view *v, struct c
 					  .ecx = VLAPIC_TIMER_HZ };
 }
 
+/* The base frequency, in MHz, is the TSC's; no turbo below it. */
+static void frequency_leaf(u32 leaf, u32 subleaf, const struct cpuid_view *v,
+			   struct cpuid_regs *r)
+{
+	if (!v->apic || !r->eax)
+		return;
+	r->eax = (v->tsc_khz + 500) / 1000;
+	r->ebx = MAX(r->ebx, r->eax);
+}
+
 static void amd_features(u32 leaf, u32 subleaf, const struct cpuid_view *v,
 			 struct cpuid_regs *r)
 {
@@ -250,8 +260,8 @@ static const struct {
 } fixes[] = {
 	{ 0x1, basic_features }, { 0x4, cache_leaf }, { 0x7, extended_features },
 	{ 0xb, topology_leaf }, { 0xd, xsave_features }, { 0x15, tsc_leaf },
-	{ 0x1f, topology_leaf }, { 0x80000001, amd_features }, { 0x80000008, amd_sizes },
-	{ 0x8000000a, svm_leaf },
+	{ 0x16, frequency_leaf }, { 0x1f, topology_leaf }, { 0x80000001, amd_features },
+	{ 0x80000008, amd_sizes }, { 0x8000000a, svm_leaf },
 };
 
 void cpuid_fix(u32 leaf, u32 subleaf, const struct cpuid_view *v, struct cpuid_regs *r)

@@ -75,7 +75,7 @@ static void fix_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, struct cpuid_regs *
 		.cr4 = virt->get(v, VREG_CR4), .id = v->id, .apic = v->apic,
 		.cpus = v->apic ? v->vm->pc->cfg.cpus : 1,
 		.apic_on = v->apic && v->apic->s.base & APIC_BASE_EN,
-		.tsc_khz = (u32)tsc_khz(), .xcr0 = run_policy.xcr0_allowed,
+		.tsc_khz = (u32)vm_tsc_khz(v->vm), .xcr0 = run_policy.xcr0_allowed,
 		.xsave_size = run_policy.xsave_size,
 		.svm = v->nested && virt->vendor == VIRT_SVM ? virt->nested->cpuid(v) : NULL,
 	};

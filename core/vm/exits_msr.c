@@ -5,9 +5,7 @@
 #include "core/mm/pt_walk.h"
 #include "core/vm/msr_policy.h"
 #include "core/vm/nested.h"
-#include "core/vm/sched.h"
 #include "core/x86/caps.h"
-#include "core/x86/insn.h"
 #include "core/x86/regs.h"
 
 static bool canonical(struct vcpu *v, u64 val)
@@ -19,46 +17,6 @@ static bool canonical(struct vcpu *v, u64 val)
 static u64 *stored(struct vcpu *v, const struct msr_row *row)
 {
 	return (u64 *)((u8 *)&v->msrs + row->arg) + (v->exit.msr.index - row->first);
-}
-
-u64 vcpu_tsc_at(struct vcpu *v, u64 host)
-{
-	return host + virt->get(v, VREG_TSC_OFFSET);
-}
-
-u64 vcpu_tsc(struct vcpu *v)
-{
-	return vcpu_tsc_at(v, rdtsc());
-}
-
-u64 vcpu_tsc_seen(struct vcpu *v)
-{
-	return vcpu_tsc(v) + (unlikely(v->in_l2) ? v->l2_tsc_offset : 0);
-}
-
-u64 vcpu_tsc_to_host(struct vcpu *v, u64 tsc)
-{
-	u64 now = rdtsc(), guest = vcpu_tsc_at(v, now);
-
-	/* Saturates, at both ends. */
-	if (tsc <= guest)
-		return now - MIN(now, guest - tsc);
-	return tsc - guest > ~0ULL - now ? ~0ULL : now + (tsc - guest);
-}
-
-void vcpu_set_tsc_at(struct vcpu *v, u64 tsc, u64 host)
-{
-	virt->set(v, VREG_TSC_OFFSET, tsc - host);
-}
-
-/* SDM3 18.17.3: a write to either of the two changes the other as much. */
-static void adjust_tsc(struct vcpu *v, u64 delta)
-{
-	virt->set(v, VREG_TSC_OFFSET, virt->get(v, VREG_TSC_OFFSET) + delta);
-	v->msrs.tsc_adjust += delta;
-	/* A deadline in guest TSC is at another time now. */
-	if (v->apic)
-		sched_rearm(v);
 }
 
 /* Returns false for #GP. */
@@ -181,10 +139,10 @@ static bool write_row(struct vcpu *v, const struct msr_row *row, u64 val)
 		return write_pkrs(v, val);
 	case MSR_KIND_TSC:
 		/* APM2 15.30.5 and SDM3 27.3: offsets are for what is read. */
-		adjust_tsc(v, val - vcpu_tsc(v));
+		vcpu_adjust_tsc(v, val - vcpu_tsc(v));
 		return true;
 	case MSR_KIND_TSC_ADJUST:
-		adjust_tsc(v, val - v->msrs.tsc_adjust);
+		vcpu_adjust_tsc(v, val - v->msrs.tsc_adjust);
 		return true;
 	case MSR_KIND_APIC:
 		return vcpu_apic_wrmsr(v, v->exit.msr.index, val);

@@ -217,7 +217,7 @@ void pc_add_vcpu(struct pc *pc, struct vcpu *v)
 	v->apic = a;
 	v->mp_state = v->id ? MP_WAIT_SIPI : MP_RUNNABLE;
 	v->poke = 1;
-	virt->set(v, VREG_TSC_OFFSET, 0 - pc->tsc_base);
+	vcpu_set_tsc_at(v, 0, pc->tsc_base);
 }
 
 static u64 devices_next(const struct pc *pc)

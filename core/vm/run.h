@@ -30,6 +30,11 @@ u64 vcpu_tsc_to_host(struct vcpu *v, u64 tsc);
 /* The same for a given TSC of the host, and setting it. */
 u64 vcpu_tsc_at(struct vcpu *v, u64 host);
 void vcpu_set_tsc_at(struct vcpu *v, u64 tsc, u64 host);
+/*
+ * Of IA32_TSC and IA32_TSC_ADJUST a write to one changes the other as much
+ * (SDM3 18.17.3): both by delta.
+ */
+void vcpu_adjust_tsc(struct vcpu *v, u64 delta);
 
 /*
  * MSRs of the local APIC: 0x800 to 0x8ff, IA32_TSC_DEADLINE, IA32_APIC_BASE.

@@ -77,10 +77,11 @@ static void save_vcpu(struct vcpu *v, u64 now, struct vcpu_save *s)
 static void put_vm(struct save_out *o, struct vm *vm, const struct save_host *h)
 {
 	const struct vm_save s = { .vcpus = vm->vcpu_count, .tsc_khz = h->tsc_khz,
+				   .guest_khz = (u32)vm->tsc_khz,
 				   .elapsed = h->now - vm->pc->tsc_base,
 				   .mem = gmem_bytes(&vm->mem) };
 
-	save_put(o, SAVE_VM, 0, STATE_VERSION, &s, sizeof(s));
+	save_put(o, SAVE_VM, 0, VM_SAVE_VERSION, &s, sizeof(s));
 }
 
 static int put_layout(struct save_out *o, const struct vm *vm)
@@ -272,7 +273,7 @@ int vm_restore_open(struct save_in *in, const void *buf, u64 size, const struct 
 			    "damaged");
 	if (in->header.vendor != h->vendor)
 		return fail(&r, -EPROTO, "container", 0, "of the other vendor");
-	if (save_get(in, SAVE_VM, 0, STATE_VERSION, &m->vm, sizeof(m->vm)))
+	if (save_get(in, SAVE_VM, 0, VM_SAVE_VERSION, &m->vm, sizeof(m->vm)))
 		return fail(&r, -ENOENT, "machine", 0, "is missing");
 	if (!vm_valid(&m->vm))
 		return fail(&r, -EINVAL, "machine", 0, "is impossible");
@@ -288,9 +289,11 @@ int vm_restore_check(const struct save_in *in, const struct vm *vm, const struct
 	struct vm_save s;
 	int err = 0;
 
-	if (save_get(in, SAVE_VM, 0, STATE_VERSION, &s, sizeof(s)) ||
+	if (save_get(in, SAVE_VM, 0, VM_SAVE_VERSION, &s, sizeof(s)) ||
 	    s.vcpus != vm->vcpu_count || s.mem != gmem_bytes(&vm->mem))
 		return fail(&r, -EINVAL, "machine", 0, "of another size");
+	if (s.guest_khz != vm->tsc_khz)
+		return fail(&r, -EINVAL, "machine", 0, "with another frequency of its TSC");
 	for (u32 i = 0; i < vm->vcpu_count && !err; i++)
 		err = check_vcpu(in, i, h, &r);
 	if (!err)
@@ -308,7 +311,7 @@ static u64 elapsed_here(const struct vm_save *s, u64 khz)
 
 void vm_restore(const struct save_in *in, struct vm *vm, const struct save_host *h)
 {
-	const struct vm_save *s = part(in, SAVE_VM, 0, STATE_VERSION, sizeof(*s));
+	const struct vm_save *s = part(in, SAVE_VM, 0, VM_SAVE_VERSION, sizeof(*s));
 	u32 size;
 
 	vm->pc->tsc_base = h->now - elapsed_here(s, h->tsc_khz);

@@ -15,6 +15,7 @@
 #include "core/vm/save_mem.h"
 
 #define VCPU_SAVE_VERSION	2
+#define VM_SAVE_VERSION		2
 
 struct event_save {
 	u8 type, vector, has_error, insn_len;
@@ -42,7 +43,8 @@ struct vcpu_save {
 
 /* SAVE_VM */
 struct vm_save {
-	u32 vcpus, reserved;
+	u32 vcpus;
+	u32 guest_khz;		/* tsc= of the guest, 0: none; must be the same */
 	u64 tsc_khz;		/* of the host that saved */
 	u64 elapsed;		/* its TSC ticks since guest time 0 */
 	u64 mem;		/* bytes of guest memory: must be the same */

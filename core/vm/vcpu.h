@@ -11,6 +11,7 @@
 #define CORE_VM_VCPU_H
 
 #include "core/dev/bus.h"
+#include "core/lib/tsc_ratio.h"
 #include "core/mm/gmem.h"
 #include "core/mm/pt.h"
 #include "core/vm/msr_stats.h"
@@ -102,7 +103,6 @@ struct vcpu {
 	u64 deadline;		/* host TSC; 0: none */
 	u64 alarm;		/* host TSC at which enter must come back; 0: none */
 	struct vcpu_stats stat;
-	u64 tsc_offset;
 	u64 l2_tsc_offset;	/* of the guest's guest to the guest */
 	struct vcpu_msrs msrs;
 	u64 xcr0;		/* guest's; host value outside guest context */
@@ -152,6 +152,8 @@ struct vm {
 	u64 migrations;
 	u32 pause;		/* its vCPUs shall park */
 	u32 parked;		/* that have */
+	u64 tsc_khz;		/* that its TSCs shall have; 0: the machine's */
+	struct tsc_ratio tsc;
 	struct pt npt;
 	u64 stop_mask;		/* BIT(EXIT_...): vcpu_run returns these */
 	bool nested;		/* its vCPUs can virtualize: set before they are made */
@@ -174,6 +176,15 @@ void vm_npt_config(struct vm *vm, struct pt_config *cfg);
  */
 int __must_check vm_add_ram(struct vm *vm, u64 gpa, u64 size);
 int __must_check vcpu_create(struct vm *vm, struct vcpu **out);
+/*
+ * Its TSCs shall run at khz; before the first vCPU is made.  NULL, or why they
+ * cannot, for people.  0, or so near the machine's own that a clock does not
+ * tell them apart: as the machine.
+ */
+const char *__must_check vm_set_tsc(struct vm *vm, u64 khz);
+/* The same question before there is a VM. */
+const char *vm_tsc_refused(u64 khz);
+u64 vm_tsc_khz(const struct vm *vm);
 /*
  * As vm_add_ram, but the guest cannot write it.  *host is where the caller
  * fills it.  alias: a second guest address for the same bytes, or 0.

@@ -13,6 +13,7 @@ struct cpu_caps;
 struct nested_ops;
 struct percpu;
 struct pt_format;
+struct tsc_format;
 struct vcpu;
 struct vm;
 
@@ -102,6 +103,8 @@ struct virt_ops {
 	 * Otherwise the host's timer must interrupt it.
 	 */
 	bool (*own_timer)(void);
+	/* The ratio that vm->tsc can have; NULL: this CPU does not scale guests' TSCs. */
+	const struct tsc_format *(*tsc_format)(void);
 	/* Width of the code segment: enum insn_mode (core/vm/insn.h). */
 	u8 (*mode)(struct vcpu *v);
 	/* An instruction was stepped over: the interrupt shadow ends. */

@@ -76,6 +76,8 @@
 #define MSR_LS_CFG			0xc0011020
 #define MSR_DE_CFG			0xc0011029
 
+#define TSC_RATIO_ONE			(1ULL << 32)	/* APM2 15.30.5 */
+
 #define APIC_BASE_BSP			(1U << 8)
 #define APIC_BASE_EXTD			(1U << 10)
 #define APIC_BASE_EN			(1U << 11)

@@ -88,7 +88,7 @@ static struct guest_vm *move(struct test_ctx *t, struct guest_vm *g)
 static void run_moving(struct test_ctx *t, const char *id)
 {
 	const struct payload *p = find(t, id);
-	struct guest_vm *g = payload_load(t, p);
+	struct guest_vm *g = payload_load(t, p, 0);
 	u64 slice = FIRST_US, deadline;
 	u32 moves = 0;
 

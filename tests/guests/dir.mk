@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-guest64-y += regs64 fpu ymm zmm xsetbv tsc hlt pause triple flood forge toobig
+guest64-y += regs64 fpu ymm zmm xsetbv tsc tscrate hlt pause triple flood forge toobig
 guest64-y += segs64 dr step msr msrflood cpuid exc64 cr64 paging64 invlpg io mmio
 guest64-y += syscall user smc beyond scribble random
 guest64-y += cr2 pks smp2

@@ -115,6 +115,14 @@ scenario "mem= beyond what is there" 1 "guest.good fail reason=\"refused: mem=" 
 	--on qemu-svm --append "mode=guests" --guest "$tmp/good:mem=64G"
 scenario "an unknown key" 1 "guest.good fail reason=\"refused: .*" \
 	--on qemu-svm --append "mode=guests" --guest "$tmp/good:color=red"
+cp "$build/guests/tscrate.elf" "$tmp/scaled"
+scenario "tsc= where the CPU cannot scale" 1 \
+	"guest.scaled fail reason=\"refused: tsc=: this CPU does not scale" \
+	--on qemu-svm --append "mode=guests" --guest "$tmp/scaled:tsc=1000000,cpus=2"
+scenario "tsc= out of range" 1 "tsc=999: must be 1000..60000000" \
+	--on qemu-svm --append "mode=guests" --guest "$tmp/scaled:tsc=999"
+scenario "tsc= where it can: the guest measures it" 0 "^@nestbed test guest.scaled pass" \
+	--on bochs-vmx --append "mode=guests" --guest "$tmp/scaled:tsc=12345,cpus=2 tsc=12345"
 scenario "a guest alone" 0 "^@nestbed test guest.good pass" \
 	--on qemu-svm --append "mode=guests" --guest "$tmp/good"
 

@@ -238,6 +238,9 @@ static void test_guest_limits(void **state)
 	assert_int_equal(guest_options_parse("a:cpus=32,output=1G", 0, &g, capture_start(&cap)), 0);
 	assert_int_equal(g.cpus, GUEST_CPUS_MAX);
 	assert_int_equal(g.output, 1 << 30);
+	assert_int_equal(g.tsc_khz, 0);
+	assert_int_equal(guest_options_parse("a:tsc=2500000", 0, &g, capture_start(&cap)), 0);
+	assert_int_equal(g.tsc_khz, 2500000);
 	assert_int_equal(guest_options_parse("a:output=4K,modules=1+2+3+4,modules=5+6+7+8", 0, &g,
 					     &cap.diag), 0);
 	assert_int_equal(g.output, 4096);
@@ -287,6 +290,9 @@ static void test_guest_refused(void **state)
 		{ "a:initrd=",	"a",	"initrd=: must be a name of at most 63" },
 		{ "a:initrd=0123456789012345678901234567890123456789012345678901234567890123",
 				"a",	"must be a name" },
+		{ "a:tsc=999", "a",	"tsc=999: must be 1000..60000000" },
+		{ "a:tsc=60000001", "a", "tsc=60000001: must be 1000..60000000" },
+		{ "a:tsc=1G", "a",	"tsc=1G: must be 1000..60000000" },
 		{ "a:output=2K", "a",	"output=2K: must be 4K..1024M in steps of 4K" },
 		{ "a:output=2G", "a",	"output=2G: must be 4K..1024M" },
 		{ "a:modules=x+", "a",	"must be at most 8 names with + between them" },

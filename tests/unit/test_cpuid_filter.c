@@ -250,6 +250,12 @@ static void test_frequencies(void **state)
 	/* TSC = crystal * EBX / EAX, and the crystal is the APIC timer's clock. */
 	assert_regs(guest_view(0x15, 0, &six, zeros), 1000000, 2100000, 1000000000, 0);
 	assert_int_equal(guest_view(HYPERVISOR_LEAF, 0, &six, zeros).eax, HYPERVISOR_FREQ_LEAF);
+	/* A base frequency that is none of the guest's: SDM2 CPUID 16h. */
+	assert_regs(guest_view(0x16, 0, &six, (struct cpuid_regs){ 3500, 4000, 100, 0 }),
+		    2100, 4000, 100, 0);
+	assert_regs(guest_view(0x16, 0, &six, (struct cpuid_regs){ 1000, 1200, 100, 0 }),
+		    2100, 2100, 100, 0);
+	assert_regs(guest_view(0x16, 0, &six, zeros), 0, 0, 0, 0);
 	assert_regs(guest_view(HYPERVISOR_FREQ_LEAF, 0, &six, ones), 2100000, 1000000, 0, 0);
 }
 

@@ -199,6 +199,8 @@ static void test_hostile(void **state)
 		{ SAVE_VM, 0, 8, 0, "machine 0: is impossible" },	/* tsc_khz */
 		{ SAVE_VM, 0, 16, ~0ULL, "machine 0: is impossible" },	/* elapsed */
 		{ SAVE_VM, 0, 24, 4096, "machine 0: of another size" },
+		{ SAVE_VM, 0, 0, 2 | 1000ULL << 32,
+		  "machine 0: with another frequency of its TSC" },
 		{ SAVE_VCPU, 1, VREG_CR8 * 8, 16, "vCPU 1: CR8" },
 		{ SAVE_XSAVE, 0, 512, 8, "vCPU 0: XSAVE header" },
 		{ SAVE_APIC, 1, offsetof(struct vlapic_state, id), 0,
