@@ -14,7 +14,6 @@
 #include "tests/runner.h"
 
 #define GUEST_VM_PAGES	(ALIGN_UP(sizeof(struct guest_vm), PAGE_SIZE) / PAGE_SIZE)
-#define GUEST_LOW_END	0xa0000ULL	/* end of conventional memory */
 #define GUEST_4G	(1ULL << 32)
 
 static void console_putc(void *ctx, u8 c)
@@ -41,9 +40,10 @@ static int add_memory(struct guest_vm *g, u64 mem, u32 cpus)
 		.sci = VPM_SCI, .pm1_evt = VPM_PM1_EVT, .pm1_cnt = VPM_PM1_CNT,
 		.pm_timer = VPM_TIMER, .smi_cmd = VPM_SMI_CMD,
 		.acpi_enable = VPM_ACPI_ENABLE, .acpi_disable = VPM_ACPI_DISABLE,
+		.com1 = VUART_PORT,
 	};
 	u8 *rom;
-	int err = vm_add_ram(vm, 0, GUEST_LOW_END);
+	int err = vm_add_ram(vm, 0, GUEST_LOW_SIZE);
 
 	if (!err)
 		err = vm_add_ram(vm, GUEST_HIGH, high_end - GUEST_HIGH);
@@ -53,7 +53,7 @@ static int add_memory(struct guest_vm *g, u64 mem, u32 cpus)
 	if (!err)
 		err = vm_add_rom(vm, GUEST_ROM, GUEST_ROM_SIZE, GUEST_4G - GUEST_ROM_SIZE, &rom);
 	if (!err)
-		g->rsdp = guest_tables_build(rom, &config);
+		g->rsdp = guest_tables_build(rom, gmem_ptr(&vm->mem, 0, GUEST_LOW_SIZE), &config);
 	return err;
 }
 

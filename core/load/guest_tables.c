@@ -54,22 +54,24 @@ struct fadt {
 	u64 x_facs, x_dsdt;
 	struct gas x_pm1a_evt, x_pm1b_evt, x_pm1a_cnt, x_pm1b_cnt, x_pm2_cnt, x_pm_tmr, x_gpe0,
 		   x_gpe1, sleep_control, sleep_status;
+	u64 hypervisor;			/* its vendor: as a PC, not told */
 } __packed;
 HW_FIELD(struct fadt, sci, 46);
 HW_FIELD(struct fadt, boot_arch, 109);
 HW_FIELD(struct fadt, flags, 112);
 HW_FIELD(struct fadt, x_facs, 132);
-HW_SIZE(struct fadt, 268);
+HW_SIZE(struct fadt, 276);
 
-#define FADT_REVISION	5
+#define FADT_REVISION	6
 #define FADT_WBINVD	BIT(0)
 #define FADT_PROC_C1	BIT(2)
 #define FADT_SLP_BUTTON	BIT(5)		/* no fixed one */
+#define FADT_FIX_RTC	BIT(6)		/* no RTC_STS: the clock wakes nobody */
 #define FADT_TMR_EXT	BIT(8)		/* 32 bits */
 #define FADT_RESET	BIT(10)
 #define BOOT_LEGACY	BIT(0)
 #define BOOT_NO_VGA	BIT(2)
-#define BOOT_NO_MSI	BIT(3)
+#define BOOT_NO_MSI	BIT(3)		/* no device sends any */
 #define NO_C2		101		/* microseconds: 5.2.9 */
 #define NO_C3		1001
 #define RTC_CENTURY	0x32
@@ -165,16 +167,33 @@ static struct gas io_port(u16 port, u8 bits)
 			     .address = port };
 }
 
-/* 5.2.10: 64-byte aligned. */
-static u32 build_facs(struct builder *b)
+/*
+ * The BIOS data area, 40:0 (IBM PC AT Technical Reference, 5-3): the first
+ * UART; where the EBDA is, which begins with its size in KiB; an FPU and one
+ * UART; KiB below the EBDA.
+ */
+static void build_bda(u8 *low, u16 com1)
 {
-	u8 *facs = take(b, 64, 64);
-	u32 length = 64;
+	const u16 ebda = GUEST_EBDA >> 4, equipment = 0x202, kib = GUEST_EBDA >> 10;
 
+	memcpy(low + 0x400, &com1, 2);
+	memcpy(low + 0x40e, &ebda, 2);
+	memcpy(low + 0x410, &equipment, 2);
+	memcpy(low + 0x413, &kib, 2);
+	low[GUEST_EBDA] = (GUEST_LOW_SIZE - GUEST_EBDA) >> 10;
+}
+
+/* 5.2.10: 64-byte aligned, in memory that the system can write to (global lock). */
+static u32 build_facs(u8 *low)
+{
+	const u32 length = 64, at = GUEST_EBDA + 64;
+	u8 *facs = low + at;
+
+	memset(facs, 0, length);
 	memcpy(facs, "FACS", 4);
 	memcpy(facs + 4, &length, 4);
 	facs[32] = 1;
-	return gpa(b, facs);
+	return at;
 }
 
 static u32 build_dsdt(struct builder *b)
@@ -208,7 +227,8 @@ static void build_fadt(struct builder *b, const struct guest_config *c, u32 facs
 	f->lvl3_lat = NO_C3;
 	f->century = RTC_CENTURY;
 	f->boot_arch = BOOT_LEGACY | BOOT_NO_VGA | BOOT_NO_MSI;
-	f->flags = FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON | FADT_TMR_EXT | FADT_RESET;
+	f->flags = FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON | FADT_FIX_RTC | FADT_TMR_EXT |
+		   FADT_RESET;
 	f->reset = io_port(RESET_PORT, 8);
 	f->reset_value = RESET_VALUE;
 	f->x_dsdt = dsdt;
@@ -334,11 +354,25 @@ void guest_vectors_build(u32 vectors[GUEST_VECTORS])
 	}
 }
 
-u64 guest_tables_build(u8 *rom, const struct guest_config *c)
+/* What a PC has behind the jump: the date of its BIOS, and its model, an AT. */
+#define ROM_DATE	0x1fff5
+#define ROM_MODEL	0x1fffe
+#define MODEL_AT	0xfc
+
+static void build_code(u8 *rom)
+{
+	memcpy(rom + TABLES_END, reset_code, sizeof(reset_code));
+	memcpy(rom + 0x10000 + IRQ_CODE, irq_code, sizeof(irq_code));
+	memcpy(rom + 0x1fff0, reset_jump, sizeof(reset_jump));
+	memcpy(rom + ROM_DATE, "01/01/20", 8);
+	rom[ROM_MODEL] = MODEL_AT;
+}
+
+u64 guest_tables_build(u8 *rom, u8 *low, const struct guest_config *c)
 {
 	struct builder b = { .rom = rom };
 	struct rsdp *r = take(&b, sizeof(*r), 16);
-	u32 facs = build_facs(&b), dsdt = build_dsdt(&b);
+	u32 facs = build_facs(low), dsdt = build_dsdt(&b);
 
 	build_fadt(&b, c, facs, dsdt);
 	build_madt(&b, c);
@@ -353,9 +387,8 @@ u64 guest_tables_build(u8 *rom, const struct guest_config *c)
 	/* The first 20 bytes, then all of it. */
 	r->checksum = checksum(r, 20);
 	r->ext_checksum = checksum(r, sizeof(*r));
-	memcpy(rom + 0x1ff00, reset_code, sizeof(reset_code));
-	memcpy(rom + 0x10000 + IRQ_CODE, irq_code, sizeof(irq_code));
-	memcpy(rom + 0x1fff0, reset_jump, sizeof(reset_jump));
+	build_code(rom);
+	build_bda(low, c->com1);
 	return b.full ? 0 : gpa(&b, r);
 }
 
@@ -364,9 +397,9 @@ u32 guest_map_build(struct mem_range *map, u64 mem)
 	u64 high_end = MIN(mem, GUEST_HOLE);
 	u32 n = 0;
 
-	/* The last KiB of conventional memory is where firmware keeps its data. */
-	map[n++] = (struct mem_range){ 0, 0x9fc00, MEM_RAM };
-	map[n++] = (struct mem_range){ 0x9fc00, 0x400, MEM_RESERVED };
+	/* The FACS is in the EBDA: a system that sleeps must keep it (15.3.2). */
+	map[n++] = (struct mem_range){ 0, GUEST_EBDA, MEM_RAM };
+	map[n++] = (struct mem_range){ GUEST_EBDA, GUEST_LOW_SIZE - GUEST_EBDA, MEM_NVS };
 	map[n++] = (struct mem_range){ GUEST_ROM, GUEST_ROM_SIZE, MEM_RESERVED };
 	map[n++] = (struct mem_range){ GUEST_HIGH, high_end - GUEST_HIGH, MEM_RAM };
 	map[n++] = (struct mem_range){ 0xfec00000, 0x1400000, MEM_RESERVED };

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The read-only memory of a guest below 1 MiB: ACPI tables built from its
- * configuration, and the few instructions that a CPU finds after reset and that
- * serve interrupts in real mode.  Also the memory map that goes with it.  Pure.
+ * What firmware leaves in a guest's first MiB.  In its ROM: ACPI tables built
+ * from its configuration, and the few instructions that a CPU finds after reset
+ * and that serve interrupts in real mode.  In RAM: the vectors that lead there,
+ * the BIOS data area, and the FACS, which the guest writes to.  Also the memory
+ * map that goes with them.  Pure.
  */
 #ifndef CORE_LOAD_GUEST_TABLES_H
 #define CORE_LOAD_GUEST_TABLES_H
@@ -12,6 +14,8 @@
 
 #define GUEST_ROM	0xe0000ULL	/* 128 KiB, and again below 4 GiB */
 #define GUEST_ROM_SIZE	0x20000ULL
+#define GUEST_LOW_SIZE	0xa0000ULL	/* RAM below the hole of the first MiB */
+#define GUEST_EBDA	0x9fc00ULL	/* firmware's: its last KiB */
 #define GUEST_HIGH	0x100000ULL
 #define GUEST_HOLE	0xc0000000ULL	/* devices from here to 4 GiB */
 #define GUEST_MAP_MAX	8
@@ -22,13 +26,15 @@ struct guest_config {
 	u8 ioapic_id, sci;
 	u16 pm1_evt, pm1_cnt, pm_timer, smi_cmd;	/* ports */
 	u8 acpi_enable, acpi_disable;	/* values for smi_cmd */
+	u16 com1;			/* port of the first UART */
 };
 
 /*
- * Fills rom (GUEST_ROM_SIZE zeroed bytes, seen by the guest at GUEST_ROM) and
- * returns the RSDP's guest-physical address.  0: the tables do not fit.
+ * Fills rom (GUEST_ROM_SIZE zeroed bytes, seen by the guest at GUEST_ROM), and
+ * of low (GUEST_LOW_SIZE bytes of RAM, from 0) what is firmware's.  Returns the
+ * RSDP's guest-physical address.  0: the tables do not fit.
  */
-u64 guest_tables_build(u8 *rom, const struct guest_config *c);
+u64 guest_tables_build(u8 *rom, u8 *low, const struct guest_config *c);
 
 #define GUEST_VECTORS	256
 /*

@@ -4,7 +4,8 @@
 #include "tests/guests/rt/smp.h"
 
 PAYLOAD(acpi, .ref = "ACPI 6, 5.2; Multiboot 0.6.96, 3.3", .cpus = "2",
-	.desc = "tables: sums, lengths, MADT against CPUs and I/O APIC, FADT ports, memory map");
+	.desc = "tables: sums, lengths, MADT against CPUs and I/O APIC, FADT ports, FACS, BIOS "
+		"data, memory map");
 
 #define CPUS		2
 #define MADT_PCAT	0x1
@@ -116,11 +117,45 @@ static bool fadt_length_ok(const struct acpi_fadt *f)
 	       f->h.revision == 5 ? len == 268 : len == 276;
 }
 
+/* 5.2.10: no sum, 64 bytes, aligned to them; the global lock is written to. */
+static void check_facs(u32 at)
+{
+	volatile u32 *lock = (volatile u32 *)(ulong)(at + 16);
+	const struct acpi_table *facs = (const void *)(ulong)at;
+	u32 old;
+
+	rt_check(!memcmp(facs->sig, "FACS", 4) && facs->len >= 64 && !(at & 63), "FACS", "%x", at);
+	rt_check(!is_free(at, 64), "the FACS is not in free memory", "%x", at);
+	old = *lock;
+	*lock = ~old;
+	rt_check(*lock == ~old, "the FACS can be written", "%x", *lock);
+	*lock = old;
+}
+
+/* The compiler takes a small constant for a null pointer. */
+static const volatile u8 *low_memory(ulong at)
+{
+	__asm__("" : "+r"(at));
+	return (const volatile u8 *)at;
+}
+
+/* IBM PC AT Technical Reference: the BIOS data area, the model byte. */
+static void check_bios_data(void)
+{
+	const volatile u8 *bda = low_memory(0x400), *model = low_memory(0xffffe);
+	u32 ebda = (bda[0x0e] | (u32)bda[0x0f] << 8) << 4, kib = bda[0x13] | (u32)bda[0x14] << 8;
+
+	rt_check(ebda >= 0x80000 && ebda < 0xa0000, "40:0e: the EBDA", "%x", ebda);
+	rt_check(kib << 10 <= ebda && (kib + 1) << 10 > ebda, "40:13: memory below it", "%u KiB",
+		 kib);
+	rt_check(!is_free(ebda, 1024), "the EBDA is not in free memory", "%x", ebda);
+	rt_check(*model == 0xfc, "f000:fffe: an AT", "%x", *model);
+}
+
 static void check_fadt(void)
 {
 	const struct acpi_fadt *f = acpi_find("FACP");
 	const struct acpi_table *dsdt;
-	const struct acpi_table *facs;
 
 	if (!rt_check(f, "FADT", " "))
 		return;
@@ -143,11 +178,8 @@ static void check_fadt(void)
 	dsdt = (const void *)(ulong)f->dsdt;
 	check_header(dsdt, "DSDT");
 	rt_check(acpi_s5(f) >= 0 && acpi_s5(f) < 8, "\\_S5", "%d", acpi_s5(f));
-	/* 5.2.10: no sum, 64 bytes, aligned to them. */
-	facs = (const void *)(ulong)f->facs;
 	if (f->facs)
-		rt_check(!memcmp(facs->sig, "FACS", 4) && facs->len >= 64 && !(f->facs & 63),
-			 "FACS", "%x", f->facs);
+		check_facs(f->facs);
 }
 
 static struct {
@@ -237,6 +269,7 @@ int main(struct rt_info *info)
 	check_map(info->mem);
 	check_root();
 	check_fadt();
+	check_bios_data();
 	rt_check(rt_smp_start(CPUS) == CPUS, "both CPUs start", " ");
 	check_madt();
 	return rt_result();
