@@ -32,6 +32,8 @@ struct module_guest {
 	struct load_module handed[GUEST_MODULES_MAX], initrd;
 	/* Of a run. */
 	struct module_guest *next;	/* that runs beside it */
+	struct guest_vm *vm;		/* NULL: it does not run */
+	bool from_kept;			/* it goes on from the copy that was kept */
 	struct test_ctx ctx;
 	u32 console;
 	u64 us;
@@ -39,7 +41,17 @@ struct module_guest {
 
 SECTION_BOUNDS(struct test, tests);
 
+/* A container in memory. */
+struct container {
+	u8 *p;
+	u64 size, at;
+};
+
 static struct module_guest guest[BOOT_MODULES_MAX];
+static struct {
+	struct container c;
+	struct module_guest *guest;	/* NULL: nothing is kept */
+} kept;
 static u32 n_guests;
 static const struct run_env *env;
 
@@ -211,6 +223,112 @@ static bool collect(struct test_ctx *t, struct module_guest *g, struct load_imag
 	return true;
 }
 
+static int container_write(void *ctx, const void *buf, u64 len)
+{
+	struct container *c = ctx;
+
+	if (len > c->size - c->at)
+		return -E2BIG;
+	memcpy(c->p + c->at, buf, len);
+	c->at += len;
+	return 0;
+}
+
+static int container_read(void *ctx, void *buf, u64 len)
+{
+	struct container *c = ctx;
+
+	if (len > c->size - c->at)
+		return -EIO;
+	memcpy(buf, c->p + c->at, len);
+	c->at += len;
+	return 0;
+}
+
+static void container_free(struct container *c)
+{
+	host_free(c->p, ALIGN_UP(c->size, PAGE_SIZE) / PAGE_SIZE);
+}
+
+/* Of a guest that is held. */
+static int keep(struct module_guest *g, char *what, size_t size)
+{
+	struct container c = { 0 };
+	const struct save_sink sink = { container_write, &c };
+	s64 len = guest_vm_saved_size(g->vm);
+	int err;
+
+	if (len < 0)
+		return (int)len;
+	c.size = (u64)len;
+	c.p = host_alloc(ALIGN_UP(c.size, PAGE_SIZE) / PAGE_SIZE, PA_OWNER_CORE);
+	if (!c.p)
+		return -ENOMEM;
+	err = guest_vm_save(g->vm, &sink);
+	if (err) {
+		container_free(&c);
+		return err;
+	}
+	container_free(&kept.c);
+	kept.c = c;
+	kept.guest = g;
+	nb_snprintf(what, size, "%llu bytes", (unsigned long long)c.size);
+	return 0;
+}
+
+static const char *keep_error(int err)
+{
+	static const struct {
+		int err;
+		const char *text;
+	} texts[] = {
+		{ -ENOENT, "it has just ended" }, { -ENOMEM, "out of memory" },
+		{ -EBUSY, "it does not stop" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		if (texts[i].err == err)
+			return texts[i].text;
+	return "it cannot be saved";
+}
+
+static struct module_guest *running_with(u32 console)
+{
+	for (u32 i = 0; i < n_guests; i++)
+		if (guest[i].vm && guest[i].console == console)
+			return &guest[i];
+	return NULL;
+}
+
+int modules_save(u32 console, char *what, size_t size)
+{
+	struct module_guest *g = running_with(console);
+	int err = g && !READ_ONCE(g->vm->m.vm.end) ? sched_hold(&g->vm->m.vm) : -ENOENT;
+
+	if (!err) {
+		err = keep(g, what, size);
+		sched_release(&g->vm->m.vm);
+	}
+	if (err)
+		nb_snprintf(what, size, "%s", keep_error(err));
+	return err;
+}
+
+static struct guest_vm *prepare_kept(struct test_ctx *run, struct module_guest *g)
+{
+	const struct save_source src = { container_read, &kept.c };
+	char why[128] = "";
+	struct guest_vm *vm;
+
+	kept.c.at = 0;
+	vm = guest_vm_restore(run, g->console, &src, why, sizeof(why));
+	if (!vm)
+		test_report(&g->ctx, OUTCOME_FAIL, "not restored: %s", why);
+	else
+		vm_stats_label(&vm->m.vm, "guest", g->opts.name);
+	return vm;
+}
+
 /*
  * Makes and loads g's machine with memory of run's; what is wrong with g is
  * reported to its own context.
@@ -259,7 +377,8 @@ static void run_guests_of(struct test_ctx *t)
 	u32 n = 0;
 
 	for (struct module_guest *g = (void *)t->test->arg; g; g = g->next) {
-		vm[n] = prepare(t, g);
+		vm[n] = g->from_kept ? prepare_kept(t, g) : prepare(t, g);
+		g->vm = vm[n];
 		of[n] = g;
 		deadline[n] = t->start_tsc + us_to_tsc(seconds_of(g) * 1000000);
 		n += vm[n] != NULL;
@@ -306,6 +425,7 @@ static void run_list(struct module_guest *first)
 	for (struct module_guest *g = first; g; g = g->next) {
 		/* Also of a guest whose run was abandoned. */
 		guest_console_over(g->console);
+		g->vm = NULL;
 		/* Our own trouble is the outcome of all of them. */
 		if (ctx.outcome != OUTCOME_PASS)
 			test_report(&g->ctx, ctx.outcome, "%s", ctx.reason);
@@ -313,6 +433,22 @@ static void run_list(struct module_guest *first)
 			test_report(&g->ctx, OUTCOME_ERROR, "the guest has no end");
 		runner_report(&g->ctx, g->us);
 	}
+}
+
+bool modules_kept(void)
+{
+	return kept.guest;
+}
+
+void modules_restore(void)
+{
+	struct module_guest *g = kept.guest;
+
+	report_start(g->id);
+	g->next = NULL;
+	g->from_kept = true;
+	run_list(g);
+	g->from_kept = false;
 }
 
 static void run_module(struct module_guest *g)

@@ -14,4 +14,16 @@ const char *modules_guest(size_t i, const char **refused);
 /* Runs and reports those whose name matches. */
 void modules_run(const char *glob);
 
+/*
+ * Keeps a copy of the guest that runs with that console, its memory included;
+ * one that was kept before goes.  From the safe point of its run.  0, with its
+ * size in what; -ENOENT, -ENOMEM, -EBUSY (it did not stop), -EINVAL, with the
+ * reason in what.
+ */
+int __must_check modules_save(u32 console, char *what, size_t size);
+/* Is one kept? */
+bool modules_kept(void);
+/* Runs and reports the guest that is kept, from there on. */
+void modules_restore(void);
+
 #endif

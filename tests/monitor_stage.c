@@ -180,6 +180,25 @@ static int type(void *ctx, u32 vm_id, const char *text)
 	return guest_input_type(vm_id, text);
 }
 
+static int save(void *ctx, u32 vm_id, char *what, size_t size)
+{
+	return modules_save(vm_id, what, size);
+}
+
+static bool can_restore(void *ctx)
+{
+	return modules_kept();
+}
+
+static void restore(void *ctx)
+{
+	struct report_totals totals;
+
+	report_side_begin(&totals, 1);
+	modules_restore();
+	report_side_end();
+}
+
 static int dump(void *ctx)
 {
 	stats_dump();
@@ -325,6 +344,7 @@ static void plan_monitor(const struct run_env *e)
 		.print = print, .answer = answer, .test = test_item, .guest = guest_item,
 		.run_tests = run_tests, .run_guests = run_guests, .running = running,
 		.find_running = find_running, .attach = attach, .type = type,
+		.save = save, .can_restore = can_restore, .restore = restore,
 		.dump_stats = dump, .show = show, .power = power,
 	};
 	mon_inside_env = mon_env;

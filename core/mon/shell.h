@@ -45,6 +45,13 @@ struct monitor_env {
 	/* The serial line's input is that guest's; text and CR for it.  0 or -E... */
 	int (*attach)(void *ctx, u32 vm_id);
 	int (*type)(void *ctx, u32 vm_id, const char *text);
+	/*
+	 * Keeps a copy of that guest: 0 with its size in what, or -E... with the
+	 * reason.  Runs the one that was kept, when can_restore says that there is.
+	 */
+	int (*save)(void *ctx, u32 vm_id, char *what, size_t size);
+	bool (*can_restore)(void *ctx);
+	void (*restore)(void *ctx);
 	/* A block of statistics on the line. */
 	int (*dump_stats)(void *ctx);
 	void (*show)(void *ctx, enum mon_show what);
@@ -100,9 +107,11 @@ void shell_ls(struct shell *sh);
 void shell_cat(struct shell *sh);
 void shell_clear(struct shell *sh);
 
-/* guests, console, type (shell_guest.c) */
+/* guests, console, type, save, restore (shell_guest.c) */
 void shell_guests(struct shell *sh);
 void shell_console(struct shell *sh);
 void shell_type(struct shell *sh);
+void shell_save(struct shell *sh);
+void shell_restore(struct shell *sh);
 
 #endif

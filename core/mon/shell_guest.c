@@ -99,3 +99,28 @@ void shell_type(struct shell *sh)
 	}
 	sh->leave = true;
 }
+
+void shell_save(struct shell *sh)
+{
+	int id = named_guest(sh);
+	char what[80] = "";
+	int err;
+
+	if (id < 0)
+		return;
+	err = sh->env->save(sh->env->ctx, (u32)id, what, sizeof(what));
+	if (err)
+		shell_fail(sh, err, sh->arg[1], what);
+	else
+		shell_print(sh, "# vm%u is kept in memory, %s", (u32)id, what);
+}
+
+void shell_restore(struct shell *sh)
+{
+	if (shell_refuse_inside(sh))
+		return;
+	if (sh->env->can_restore(sh->env->ctx))
+		sh->env->restore(sh->env->ctx);
+	else
+		shell_fail(sh, -ENOENT, NULL, "no guest was saved");
+}

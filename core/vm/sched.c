@@ -18,6 +18,8 @@
 #define SOON_US		20
 /* Between two looks at the console's input, on the boot CPU. */
 #define POLL_US		5000
+/* For vCPUs of other CPUs to leave their guest and park. */
+#define HOLD_US		1000000
 /*
  * A guest that makes no exit is looked at so often: Bochs 2.7 does not let every
  * interrupt of the host end a guest with IF = 0.
@@ -114,6 +116,23 @@ void sched_pause(struct vm *vm)
 		vcpu_poke(vm->vcpu[i]);
 }
 
+/* Ends a pause of vm: whatever it was for has been done. */
+static void unpark(struct vm *vm)
+{
+	for (u32 i = 0; i < vm->vcpu_count; i++) {
+		struct vcpu *v = vm->vcpu[i];
+
+		v->migrate_left = vm->migrate;
+		if (!v->parked)
+			continue;
+		v->parked = false;
+		__atomic_sub_fetch(&vm->parked, 1, __ATOMIC_SEQ_CST);
+	}
+	__atomic_store_n(&vm->pause, 0, __ATOMIC_RELEASE);
+	for (u32 i = 0; i < vm->vcpu_count; i++)
+		sched_rearm(vm->vcpu[i]);
+}
+
 /* Its vCPUs are parked: only the calling CPU touches it. */
 static void migrate(struct vm *vm)
 {
@@ -121,18 +140,48 @@ static void migrate(struct vm *vm)
 	int err = vm_migrate(vm, v->why, sizeof(v->why));
 
 	vm->migrations++;
-	for (u32 i = 0; i < vm->vcpu_count; i++) {
-		vm->vcpu[i]->migrate_left = vm->migrate;
-		vm->vcpu[i]->parked = false;
-	}
-	vm->parked = 0;
 	if (err) {
 		v->stop = STOP_ERROR;
 		vm_end(vm, v);
 	}
-	__atomic_store_n(&vm->pause, 0, __ATOMIC_RELEASE);
+	unpark(vm);
+}
+
+/* Of other CPUs; those of this one do not run while it is here. */
+static bool all_parked(const struct vm *vm)
+{
 	for (u32 i = 0; i < vm->vcpu_count; i++)
-		sched_rearm(vm->vcpu[i]);
+		if (vm->vcpu[i]->cpu != this_cpu()->id && !READ_ONCE(vm->vcpu[i]->parked))
+			return false;
+	return true;
+}
+
+int sched_hold(struct vm *vm)
+{
+	struct vcpu *loaded = this_cpu()->loaded;
+	u64 end = rdtsc() + us_to_tsc(HOLD_US);
+
+	sched_pause(vm);
+	while (!all_parked(vm)) {
+		/* Who has ended does not park any more. */
+		if (READ_ONCE(vm->end) || rdtsc() > end) {
+			unpark(vm);
+			return -EBUSY;
+		}
+		cpu_relax();
+	}
+	if (loaded && loaded->vm == vm)
+		vcpu_put(loaded);
+	return 0;
+}
+
+void sched_release(struct vm *vm)
+{
+	struct vcpu *current = this_cpu()->current;
+
+	if (current && current->vm == vm)
+		vcpu_load(current);
+	unpark(vm);
 }
 
 /* Lets go of vCPUs whose VM is paused; the last CPU to do so migrates it. */

@@ -59,6 +59,13 @@ void sched_learn(struct vcpu *v);
 bool __must_check sched_host_event(struct vcpu *v);
 /* All vCPUs of vm park; when they have, it is saved and restored.  Any CPU. */
 void sched_pause(struct vm *vm);
+/*
+ * Holds vm as it is, for the boot CPU in its safe point (vcpu_safe_point): none of
+ * its vCPUs is loaded anywhere, until sched_release lets them go on.  0; -EBUSY
+ * when some vCPU did not stop in a second: nothing is held then.
+ */
+int __must_check sched_hold(struct vm *vm);
+void sched_release(struct vm *vm);
 /* v spins: another vCPU of its CPU may go first.  True: v->stop is set. */
 bool sched_yield(struct vcpu *v);
 /* Ends vm because of v; the first one counts.  Any CPU. */

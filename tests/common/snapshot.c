@@ -103,6 +103,9 @@ static void run_moving(struct test_ctx *t, const char *id)
 	if (g)
 		payload_judge(t, p, g->m.vm.end);
 	test_note(t, "%s: in %u machines", id, moves + 1);
+	/* The time is over when the host's timer says so. */
+	if (!moves && !strcmp(report_platform(), "bochs") && virt->vendor == VIRT_SVM)
+		SKIP(t, "Bochs: a guest with IF = 0 is not interrupted, it was never saved");
 	CHECK(t, moves, "%s ended before it was saved", id);
 }
 

@@ -127,7 +127,8 @@ wait_for '^nestbed> .?.?.?$'
 result "the prompt" $? "no prompt"
 
 command "help names every command" "help" "ok help$" "^  poweroff "
-for c in help ls cat clear stats tests run guests console type vm cpu mem continue reboot; do
+for c in help ls cat clear stats tests run guests console type save restore vm cpu mem continue \
+	reboot; do
 	since | grep -qaE "^  $c " || echo "$c" >> "$tmp/missing"
 done
 [ ! -s "$tmp/missing" ]
@@ -250,6 +251,40 @@ command "and console gives it" "console 0" "ok console 0$" "Ctrl-]"
 step "the guest ends" 'q' '^@nestbed test guest.echo pass '
 wait_for '^@nestbed end verdict=pass ' 20
 result "so does the run" $? "no end line"
+wait "$machine"
+stop
+
+# A guest is kept, goes on to its end, and goes on from there once more, with two CPUs of
+# the machine, of which the guest has both.
+boot "mode=guests on-end=monitor" -initrd "$tmp/echo echo:timeout=60,,cpus=2,,mem=8M"
+wait_for '^vm0. echo> $' 60
+step "a key opens the monitor" ' ' '^@nestbed monitor ready$'
+command "there is nothing to restore, and a guest runs" "restore" \
+	"error restore: a guest is running$" "#"
+command "a guest that does not run is not saved" "save none" \
+	"error save none: no such guest is running$" "#"
+command "save" "save echo" "ok save echo$" '^# vm0 is kept in memory, [0-9]{4,6} bytes$'
+command "and again" "save 0" "ok save 0$" '^# vm0 is kept in memory, '
+command "the guest goes on" "type echo first" "ok type echo first$" "@"
+wait_for '^vm0. first'
+result "it still gets what is typed" $? "no echo"
+step "a key again" '\r' '^@nestbed monitor ready$'
+command "it ends" "type echo q" "ok type echo q$" "@"
+wait_for '^@nestbed end verdict=pass ' 30 && wait_for '^@nestbed monitor ready$' 30
+result "so does the run" $? "no end line"
+mark
+type_keys 'restore\r'
+wait_for '^@nestbed monitor start guest.echo$'
+result "restore starts it" $? "no start line"
+sleep 1
+step "a key opens the monitor in its run" ' ' '^@nestbed monitor ready$'
+command "it waits where it was kept" "type echo second q" "ok type echo second q$" "@"
+wait_for '^vm0. second q' && wait_for '^@nestbed monitor test guest.echo pass' 30
+result "and ends once more" $? "no result"
+! since | grep -qaE '^vm0. ready'
+result "it did not start from the beginning" $? "it did"
+mark
+type_keys 'poweroff\r'
 wait "$machine"
 stop
 

@@ -43,6 +43,8 @@ struct mon_box {
 	char out[16384];	/* print and answer lines ("@" in front), each with '\n' */
 	char ran[256];		/* globs of run_tests and run_guests, "show N", "power N" */
 	int run_error;
+	int save_error;
+	bool kept;
 	int type_error;
 	struct mon_tree tree;
 	struct monitor_env env;
@@ -196,6 +198,28 @@ static inline int box_type(void *ctx, u32 vm_id, const char *text)
 	return b->type_error;
 }
 
+static inline int box_save(void *ctx, u32 vm_id, char *what, size_t size)
+{
+	struct mon_box *b = ctx;
+
+	box_add(b->ran, sizeof(b->ran), "save ", vm_id == 3 ? "3" : "0");
+	snprintf(what, size, "%s", b->save_error ? "it does not stop" : "4711 bytes");
+	b->kept |= !b->save_error;
+	return b->save_error;
+}
+
+static inline bool box_can_restore(void *ctx)
+{
+	return ((struct mon_box *)ctx)->kept;
+}
+
+static inline void box_restore(void *ctx)
+{
+	struct mon_box *b = ctx;
+
+	box_add(b->ran, sizeof(b->ran), "restore", "");
+}
+
 static inline int box_dump(void *ctx)
 {
 	struct mon_box *b = ctx;
@@ -229,6 +253,7 @@ static inline void box_init(struct mon_box *b)
 		.guest = box_guest, .run_tests = box_run, .run_guests = box_run,
 		.running = box_running, .find_running = box_find_running,
 		.attach = box_attach, .type = box_type,
+		.save = box_save, .can_restore = box_can_restore, .restore = box_restore,
 		.dump_stats = box_dump, .show = box_show, .power = box_power, .ctx = b,
 		.go_on = "the run",
 	};

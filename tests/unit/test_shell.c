@@ -69,7 +69,7 @@ static void test_help(void **state)
 	const char *out = run("help");
 	static const char *const all[] = {
 		"help", "ls", "cat", "clear", "stats", "tests", "run", "guests", "console",
-		"type", "vm", "cpu", "mem", "continue", "reboot", "poweroff",
+		"type", "save", "restore", "vm", "cpu", "mem", "continue", "reboot", "poweroff",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
@@ -179,9 +179,9 @@ static u32 candidates(const char *line)
 static void test_candidates(void **state)
 {
 	static const struct { const char *line, *list; u32 start; } row[] = {
-		{ "re", "reboot ,", 0 },
+		{ "re", "restore ,reboot ,", 0 },
 		{ "  c", "cat ,clear ,console ,cpu ,continue ,", 2 },
-		{ "help re", "reboot ,", 5 },
+		{ "help reb", "reboot ,", 5 },
 		{ "cat /k", "kvm/,", 5 },
 		{ "cat k", "kvm/,", 4 },
 		{ "cat /mm/free /kvm/vm", "vm0/,vm1/,", 18 },
@@ -202,7 +202,7 @@ static void test_candidates(void **state)
 			assert_int_equal(start, row[i].start);
 	}
 	candidates("");
-	assert_int_equal(list.n, 16);
+	assert_int_equal(list.n, 18);
 	/* Only what is left of the cursor counts. */
 	memset(&list, 0, sizeof(list));
 	assert_int_equal(shell_candidates(&sh, "poweroff", 2, found, NULL), 0);

@@ -84,6 +84,29 @@ static void test_type(void **state)
 	assert_non_null(strstr(run("type 3 x", false), ": 3: it has just ended\n"));
 }
 
+static void test_save_and_restore(void **state)
+{
+	assert_string_equal(run("restore", false), "# error: restore: no guest was saved\n"
+						   "@error restore: no guest was saved\n");
+	assert_string_equal(box.ran, "");
+	box.save_error = -EBUSY;
+	assert_string_equal(run("save xen", false),
+			    "# error: save: xen: no such guest is running\n"
+			    "@error save xen: no such guest is running\n");
+	assert_string_equal(run("save 3", false), "# error: save: 3: it does not stop\n"
+						  "@error save 3: it does not stop\n");
+	box.save_error = 0;
+	assert_string_equal(run("save 3", false), "# vm3 is kept in memory, 4711 bytes\n"
+						  "@ok save 3\n");
+	assert_string_equal(box.ran, "save 3\n");
+	assert_non_null(strstr(run("save", false), "@error save: needs an argument\n"));
+	assert_string_equal(run("restore", false), "@ok restore\n");
+	assert_string_equal(box.ran, "restore\n");
+	box.env.inside = true;
+	assert_non_null(strstr(run("restore", false), "@error restore: a guest is running\n"));
+	assert_string_equal(box.ran, "");
+}
+
 static void test_inside_a_guest_s_run(void **state)
 {
 	box.env.inside = true;
@@ -123,6 +146,7 @@ int main(void)
 		cmocka_unit_test_setup(test_list, setup),
 		cmocka_unit_test_setup(test_console, setup),
 		cmocka_unit_test_setup(test_type, setup),
+		cmocka_unit_test_setup(test_save_and_restore, setup),
 		cmocka_unit_test_setup(test_inside_a_guest_s_run, setup),
 		cmocka_unit_test_setup(test_completion, setup),
 	};
