@@ -320,12 +320,12 @@ void sched_learn(struct vcpu *v)
 /* v: the vCPU that runs; NULL: the CPU is idle. */
 static u64 alarm_of(struct sched_cpu *c, const struct vcpu *v)
 {
-	u64 at;
+	u64 at, lead = c->lead[v ? LEAD_RUN : LEAD_IDLE];
 
 	refresh(c);
 	at = c->event_at;
 	if (c->event_of && (!v || c->event_of == v))
-		at -= MIN(at - 1, c->lead[v ? LEAD_RUN : LEAD_IDLE]);
+		at = at > lead ? at - lead : 1;
 	at = MIN(at, c->slice_end);
 	return polls(c) ? MIN(at, c->poll_at) : at;
 }
