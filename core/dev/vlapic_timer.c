@@ -59,16 +59,19 @@ void vlapic_tick(struct vlapic *a, u64 now, u64 tsc)
 		run_count(a, now);
 }
 
-/* Returns guest time. */
+/* Returns guest time; 0 in TSC-deadline mode, where nothing counts. */
 static u64 catch_up(struct vlapic *a)
 {
 	const struct vlapic_env *env = a->env;
-	u64 now = env->now(env->ctx);
+	u64 now;
 
-	if (vlapic_timer_mode(&a->s) == TIMER_DEADLINE)
-		vlapic_tick(a, now, env->tsc(env->ctx, a->s.id));
-	else
-		vlapic_tick(a, now, 0);
+	if (vlapic_timer_mode(&a->s) == TIMER_DEADLINE) {
+		if (a->s.tsc_deadline)
+			run_deadline(a, env->tsc(env->ctx, a->s.id));
+		return 0;
+	}
+	now = env->now(env->ctx);
+	run_count(a, now);
 	return now;
 }
 
