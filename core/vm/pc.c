@@ -263,7 +263,8 @@ u64 pc_next(struct pc *pc)
 	u64 next;
 
 	spin_lock(&pc->lock);
-	pc->next = devices_next(pc);
+	if (!pc->next)
+		pc->next = devices_next(pc);
 	next = pc->next;
 	spin_unlock(&pc->lock);
 	next = pc_time_to_tsc(pc, next);
