@@ -21,6 +21,12 @@ static enum exc_class exc_class(u8 vector)
 	}
 }
 
+bool event_is_fault(const struct event *e)
+{
+	return e->type == EVENT_EXCEPTION && e->vector != VEC_DB && e->vector != VEC_BP &&
+	       e->vector != VEC_OF && e->vector != VEC_DF && e->vector != VEC_MC;
+}
+
 int event_queue_exception(struct event_queue *q, struct event e)
 {
 	enum exc_class first, second = exc_class(e.vector);

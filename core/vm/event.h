@@ -76,6 +76,12 @@ struct event_gate {
 };
 
 /*
+ * Of those the pushed RFLAGS has RF set, so that a breakpoint at the instruction
+ * does not hit again (APM2 3.1.6, SDM3 18.3.1.1).  #DB can be either: false.
+ */
+bool event_is_fault(const struct event *e);
+
+/*
  * Takes the next deliverable event out of q.  Returns true and fills *out,
  * or returns false; *windows gets the WINDOW_ bits to wait for with what
  * stays queued.  Order: reinjection, exception, NMI, interrupt.

@@ -92,23 +92,13 @@ static void state_set(struct vcpu *v, const struct task_state *s)
 	virt->set_seg(v, VSEG_TR, &s->tr);
 }
 
-/*
- * APM2 3.1.6, SDM3 18.3.1.1: a fault saves RF set, so that its instruction
- * breakpoint does not hit again.
- */
-static bool is_fault(const struct event *e)
-{
-	return e->type == EVENT_EXCEPTION && e->vector != VEC_DB && e->vector != VEC_DF &&
-	       e->vector != VEC_MC;
-}
-
 /* What to save: behind the instruction that asked, at one that faulted. */
 static int set_return(struct vcpu *v, const struct event *idt, struct task_state *s)
 {
 	int len = v->exit.insn_len;
 
 	if (v->exit.task.source == TASK_GATE && idt->type < EVENT_SOFT_INT) {
-		s->eflags |= is_fault(idt) ? (u32)RFLAGS_RF : 0;
+		s->eflags |= event_is_fault(idt) ? (u32)RFLAGS_RF : 0;
 		return 0;
 	}
 	if (v->exit.task.source == TASK_GATE)

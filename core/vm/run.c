@@ -155,6 +155,9 @@ static void deliver_events(struct vcpu *v)
 	if (event_next(&v->events, &gate, &e, &windows)) {
 		if (v->apic && e.type == EVENT_INTR)
 			vcpu_irq_take(v, &e);
+		/* SDM3 27.6.1.1: an injection pushes RF as it is in the guest's state. */
+		if (event_is_fault(&e))
+			v->rflags |= RFLAGS_RF;
 		v->stat.injected[e.type]++;
 		virt->inject(v, &e);
 	}

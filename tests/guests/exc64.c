@@ -4,6 +4,7 @@
 PAYLOAD(exc64, .ref = "APM2 8.2, SDM3 6.15",
 	.desc = "each exception of 64-bit mode: vector, error code, CR2, saved RIP");
 
+#define RFLAGS_RF	0x10000ul
 #define FAR_AWAY	0x8000000000ul	/* canonical, beyond the identity map */
 
 #define TCG_IDT	"QEMU 7.2 seg_helper.c do_interrupt64: the error code is intno * 16 + 2"
@@ -42,6 +43,19 @@ static void check_faults(void)
 	FAULTS_AT("#UD by LOCK of a register", VEC_UD, -1, ".byte 0xf0, 0x01, 0xc0", : "=&r"(at));
 	FAULTS_AT("#GP by a non-canonical read", VEC_GP, 0, "mov (%1), %1",
 		  : "=&r"(at) : "r"(non_canonical));
+}
+
+/* APM2 3.1.6, SDM3 18.3.1.1: RF is saved set, a breakpoint there does not hit again. */
+static void check_resume_flag(const struct rt_info *info)
+{
+	rt_known(rt.tcg, RT_TRY("ud2", : :) == VEC_UD && rt_fault.flags & RFLAGS_RF,
+		 "RF of #UD", "QEMU 7.2 seg_helper.c do_interrupt64 pushes it as it is");
+	if (!info->nestbed)
+		return;
+	/* One that the hypervisor injects. */
+	rt_expect("#GP by an unknown MSR",
+		  RT_TRY("rdmsr", : : "c"(0x3fffffff) : "rax", "rdx"), VEC_GP, 0);
+	rt_check(rt_fault.flags & RFLAGS_RF, "RF of #GP by an unknown MSR", "%lx", rt_fault.flags);
 }
 
 static void do_stack_read(void *arg)
@@ -208,6 +222,7 @@ static void check_double(void)
 int main(struct rt_info *info)
 {
 	check_faults();
+	check_resume_flag(info);
 	rt_known(rt.tcg, rt_try(do_stack_read, NULL) == VEC_SS, "#SS by a non-canonical RBP",
 		 "QEMU 7.2 excp_helper.c get_physical_address raises #GP for any segment");
 	check_page_fault();

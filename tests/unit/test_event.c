@@ -48,6 +48,27 @@ static void test_order(void **state)
 	assert_int_equal(w, 0);
 }
 
+static void test_faults(void **state)
+{
+	static const u8 others[] = { VEC_DB, VEC_BP, VEC_OF, VEC_DF, VEC_MC };
+	struct event e;
+
+	for (u8 vector = 0; vector < 32; vector++) {
+		bool fault = true;
+
+		for (unsigned int i = 0; i < sizeof(others); i++)
+			fault &= vector != others[i];
+		e = event_exception(vector);
+		assert_int_equal(event_is_fault(&e), fault);
+	}
+	e = event_intr(VEC_GP);
+	assert_false(event_is_fault(&e));
+	e = event_nmi();
+	assert_false(event_is_fault(&e));
+	e = (struct event){ .type = EVENT_SOFT_INT, .vector = VEC_GP };
+	assert_false(event_is_fault(&e));
+}
+
 static void test_gates(void **state)
 {
 	static const struct event_gate intr_only = { .intr_ok = true };
@@ -178,6 +199,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_gates),
 		cmocka_unit_test(test_double_faults),
 		cmocka_unit_test(test_triple_keeps_others),
