@@ -39,7 +39,9 @@
 #define ECX7_ENQCMD	BIT(29)
 #define ECX7_SGX_LC	BIT(30)
 #define EDX7_UINTR	BIT(5)
-#define EDX7_TSX	(BIT(11) | BIT(13))		/* RTM_ALWAYS_ABORT and its MSR */
+#define EDX7_SRBDS	BIT(9)				/* IA32_MCU_OPT_CTRL */
+/* RTM_ALWAYS_ABORT and its MSR, TSXLDTRK */
+#define EDX7_TSX	(BIT(11) | BIT(13) | BIT(16))
 #define EDX7_HYBRID	BIT(15)
 #define EDX7_PCONFIG	BIT(18)
 #define EDX7_ARCH_LBR	BIT(19)
@@ -51,19 +53,25 @@
 /* XSAVEOPT, XSAVEC, XGETBV with ECX = 1; not XSAVES and XFD, which have MSRs. */
 #define EAX_D1_GIVEN	BITS(2, 0)
 #define ECX81_SVM	BIT(2)
+#define ECX81_EXTAPIC	BIT(3)				/* its registers from 400h on */
 #define ECX81_OSVW	BIT(9)
 #define ECX81_IBS	BIT(10)
 #define ECX81_SKINIT	BIT(12)
 #define ECX81_WDT	BIT(13)
 #define ECX81_LWP	BIT(15)
+#define ECX81_TCE	BIT(17)				/* EFER.TCE */
 #define ECX81_TOPOEXT	BIT(22)
 #define ECX81_PERFCTR	(BIT(23) | BIT(24) | BIT(28))
 #define ECX81_BPEXT	(BIT(26) | BIT(30))		/* and its address mask MSRs */
+#define ECX81_PTSC	BIT(27)
 #define ECX81_MWAITX	BIT(29)
 #define EDX81_APIC	BIT(9)
+#define EDX81_FFXSR	BIT(25)				/* EFER.FFXSR */
 #define EDX87_INVARIANT_TSC BIT(8)
 /* CLZERO, FP error pointers saved, XSAVEERPTR, WBNOINVD. */
 #define EBX88_GIVEN	(BIT(0) | BIT(2) | BIT(9))
+/* No nested data breakpoints, LFENCE serializes, a null selector clears the base. */
+#define EAX821_GIVEN	(BIT(0) | BIT(2) | BIT(6))
 
 static const struct cpuid_mask pass = { ALL, ALL, ALL, ALL, false };
 static const struct cpuid_mask none;
@@ -78,8 +86,8 @@ static const struct cpuid_mask leaf_7 = {
 	(u32)~(EBX7_SGX | EBX7_HLE | EBX7_RTM | EBX7_PQ | EBX7_MPX | EBX7_PT),
 	(u32)~(ECX7_WAITPKG | ECX7_CET_SS | ECX7_OSPKE | ECX7_TME | ECX7_KL | ECX7_BUS_LOCK |
 	       ECX7_ENQCMD | ECX7_SGX_LC),
-	(u32)~(EDX7_UINTR | EDX7_TSX | EDX7_HYBRID | EDX7_PCONFIG | EDX7_ARCH_LBR |
-	       EDX7_CET_IBT | EDX7_AMX | EDX7_SPEC), true,
+	(u32)~(EDX7_UINTR | EDX7_SRBDS | EDX7_TSX | EDX7_HYBRID | EDX7_PCONFIG |
+	       EDX7_ARCH_LBR | EDX7_CET_IBT | EDX7_AMX | EDX7_SPEC), true,
 };
 static const struct cpuid_mask leaf_d = { ALL, ALL, ALL, ALL, true };
 static const struct cpuid_mask leaf_fix = { ALL, ALL, ALL, ALL, true };
@@ -87,11 +95,13 @@ static const struct cpuid_mask leaf_fix = { ALL, ALL, ALL, ALL, true };
 static const struct cpuid_mask leaf_topology = { .fix = true };
 static const struct cpuid_mask leaf_81 = {
 	ALL, ALL,
-	(u32)~(ECX81_SVM | ECX81_OSVW | ECX81_IBS | ECX81_SKINIT | ECX81_WDT | ECX81_LWP |
-	       ECX81_TOPOEXT | ECX81_PERFCTR | ECX81_BPEXT | ECX81_MWAITX),
-	(u32)~EDX81_APIC, true,
+	(u32)~(ECX81_SVM | ECX81_EXTAPIC | ECX81_OSVW | ECX81_IBS | ECX81_SKINIT | ECX81_WDT |
+	       ECX81_LWP | ECX81_TCE | ECX81_TOPOEXT | ECX81_PERFCTR | ECX81_BPEXT | ECX81_PTSC |
+	       ECX81_MWAITX),
+	(u32)~(EDX81_APIC | EDX81_FFXSR), true,
 };
 static const struct cpuid_mask leaf_87 = { 0, 0, 0, EDX87_INVARIANT_TSC, false };
+static const struct cpuid_mask leaf_821 = { EAX821_GIVEN, 0, 0, 0, false };
 static const struct cpuid_mask leaf_88 = { ALL, EBX88_GIVEN, 0, 0, true };
 
 /* Everything else: nothing is given, except the hypervisor's leaves. */
@@ -116,7 +126,7 @@ const struct cpuid_mask *const cpuid_ext_mask[CPUID_EXT_LEAVES] = {
 	[0x0f] = &none, [0x10] = &none, [0x11] = &none, [0x12] = &none, [0x13] = &none,
 	[0x14] = &none, [0x15] = &none, [0x16] = &none, [0x17] = &none, [0x18] = &none,
 	[0x19] = &pass, [0x1a] = &pass, [0x1b] = &none, [0x1c] = &none, [0x1d] = &pass,
-	[0x1e] = &none, [0x1f] = &none, [0x20] = &none, [0x21] = &pass,
+	[0x1e] = &none, [0x1f] = &none, [0x20] = &none, [0x21] = &leaf_821,
 };
 
 static void hypervisor_leaf(u32 leaf, u32 subleaf, const struct cpuid_view *v,
