@@ -154,6 +154,23 @@ sed -n '/^| quirk/,/^$/s/^| `\([a-z0-9_]*\)` .*/\1/p' docs/hardware.md | sort > 
 comm -3 "$tmp/have" "$tmp/said" >> "$tmp/bad"
 rule "the quirks are those of svm/probe.c"
 
+# Both ways: "NAME KIND" of each row of the policy; the name of each CPUID constant.
+awk -F'[(, ]+' '
+	/^\tONE\(MSR_/ { sub(/^MSR_/, "", $2); print $2, $3 }
+	/^\tSOME\(MSR_/ { sub(/^MSR_/, "", $2); print $2, $(/MTRR_VARIABLE/ ? 6 : 4) }
+' core/vm/msr_policy.c | sort > "$tmp/have"
+sed -n '/^| MSR |/,/^$/s/^| `\([A-Z0-9_]*\)` | \([A-Z_]*\) .*/\1 \2/p' docs/cpu-model.md |
+	sort > "$tmp/said"
+[ -s "$tmp/have" ] || echo "no rows found in core/vm/msr_policy.c" > "$tmp/bad"
+comm -3 "$tmp/have" "$tmp/said" >> "$tmp/bad"
+rule "the MSRs of docs/cpu-model.md are those of core/vm/msr_policy.c"
+
+sed -n 's/^#define \(E[A-D]X[0-9A-Z_]*\)[ \t].*/\1/p' core/vm/cpuid_filter.c | sort > "$tmp/have"
+grep -oE '`E[A-D]X[0-9A-Z_]+`' docs/cpu-model.md | tr -d '`' | sort > "$tmp/said"
+[ -s "$tmp/have" ] || echo "no constants found in core/vm/cpuid_filter.c" > "$tmp/bad"
+comm -3 "$tmp/have" "$tmp/said" >> "$tmp/bad"
+rule "the CPUID bits of docs/cpu-model.md are those of core/vm/cpuid_filter.c"
+
 # A block behind "<!-- file PATH -->" is that file.
 cat $docs | sed -n 's/^<!-- file \(.*\) -->$/\1/p' | while read -r path; do
 	cat $docs | awk -v want="<!-- file $path -->" '
