@@ -111,7 +111,8 @@ void vm_end(struct vm *vm, struct vcpu *v)
 
 void sched_pause(struct vm *vm)
 {
-	WRITE_ONCE(vm->pause, 1);
+	/* Counts on only while all are parked: whoever comes second says the same. */
+	WRITE_ONCE(vm->pause, vm->pauses + 1);
 	for (u32 i = 0; i < vm->vcpu_count; i++)
 		vcpu_poke(vm->vcpu[i]);
 }
@@ -119,15 +120,10 @@ void sched_pause(struct vm *vm)
 /* Ends a pause of vm: whatever it was for has been done. */
 static void unpark(struct vm *vm)
 {
-	for (u32 i = 0; i < vm->vcpu_count; i++) {
-		struct vcpu *v = vm->vcpu[i];
-
-		v->migrate_left = vm->migrate;
-		if (!v->parked)
-			continue;
-		v->parked = false;
-		__atomic_sub_fetch(&vm->parked, 1, __ATOMIC_SEQ_CST);
-	}
+	for (u32 i = 0; i < vm->vcpu_count; i++)
+		vm->vcpu[i]->migrate_left = vm->migrate;
+	vm->parked = 0;
+	vm->pauses++;
 	__atomic_store_n(&vm->pause, 0, __ATOMIC_RELEASE);
 	for (u32 i = 0; i < vm->vcpu_count; i++)
 		sched_rearm(vm->vcpu[i]);
@@ -151,7 +147,8 @@ static void migrate(struct vm *vm)
 static bool all_parked(const struct vm *vm)
 {
 	for (u32 i = 0; i < vm->vcpu_count; i++)
-		if (vm->vcpu[i]->cpu != this_cpu()->id && !READ_ONCE(vm->vcpu[i]->parked))
+		if (vm->vcpu[i]->cpu != this_cpu()->id &&
+		    READ_ONCE(vm->vcpu[i]->parked) != vm->pause)
 			return false;
 	return true;
 }
@@ -184,19 +181,39 @@ void sched_release(struct vm *vm)
 	unpark(vm);
 }
 
+static bool ended(const struct vcpu *v)
+{
+	return READ_ONCE(v->vm->end);
+}
+
+static bool shall_park(const struct vcpu *v)
+{
+	u32 pause = READ_ONCE(v->vm->pause);
+
+	return pause && v->parked != pause && !ended(v);
+}
+
+/* Another CPU may be in the middle of migrating it: neither it nor its devices are there. */
+static bool away(const struct vcpu *v)
+{
+	u32 pause = __atomic_load_n(&v->vm->pause, __ATOMIC_ACQUIRE);
+
+	return pause && v->parked == pause;
+}
+
 /* Lets go of vCPUs whose VM is paused; the last CPU to do so migrates it. */
 static void park(struct sched_cpu *c)
 {
 	for (struct vcpu *v = c->list; v; v = v->sched_next) {
 		u64 flags;
 
-		if (!READ_ONCE(v->vm->pause) || v->parked || READ_ONCE(v->vm->end))
+		if (!shall_park(v))
 			continue;
 		flags = irq_save();
 		if (v->loaded)
 			vcpu_put(v);
 		irq_restore(flags);
-		v->parked = true;
+		v->parked = READ_ONCE(v->vm->pause);
 		if (__atomic_add_fetch(&v->vm->parked, 1, __ATOMIC_SEQ_CST) == v->vm->vcpu_count)
 			migrate(v->vm);
 	}
@@ -206,11 +223,6 @@ static void park(struct sched_cpu *c)
 static bool has_devices(const struct vcpu *v)
 {
 	return v->id == 0;
-}
-
-static bool ended(const struct vcpu *v)
-{
-	return READ_ONCE(v->vm->end);
 }
 
 static void event_add(struct sched_cpu *c, u64 at, struct vcpu *apic)
@@ -230,7 +242,7 @@ static void refresh(struct sched_cpu *c)
 	c->event_at = NEVER;
 	c->event_of = NULL;
 	for (struct vcpu *v = c->list; v; v = v->sched_next) {
-		if (ended(v))
+		if (ended(v) || away(v))
 			continue;
 		event_add(c, pc_apic_next(v), v);
 		if (has_devices(v))
@@ -251,7 +263,7 @@ static void fire(struct sched_cpu *c)
 	u64 now;
 
 	for (struct vcpu *v = c->list; v; v = v->sched_next) {
-		if (ended(v))
+		if (ended(v) || away(v))
 			continue;
 		if (has_devices(v))
 			pc_tick(v->vm->pc);
@@ -273,7 +285,7 @@ static void poll(struct sched_cpu *c)
 	vcpu_safe_point();
 	/* It may have brought input for a guest. */
 	for (struct vcpu *v = c->list; v; v = v->sched_next)
-		if (has_devices(v) && !ended(v))
+		if (has_devices(v) && !ended(v) && !away(v))
 			pc_tick(v->vm->pc);
 	c->poll_at = rdtsc() + us_to_tsc(POLL_US);
 }
@@ -292,7 +304,7 @@ static bool fire_early(struct sched_cpu *c, u8 lead)
 	struct vcpu *v = c->event_of;
 	u64 now = rdtsc();
 
-	if (now + c->lead[lead] < c->event_at || ended(v))
+	if (now + c->lead[lead] < c->event_at || ended(v) || away(v))
 		return false;
 	pc_apic_tick(v, MAX(now, c->event_at));
 	v->enter_at = c->event_at;
@@ -451,7 +463,7 @@ static void run_slice(struct sched_cpu *c, struct vcpu *v)
 static void end_dead(struct sched_cpu *c)
 {
 	for (struct vcpu *v = c->list; v; v = v->sched_next) {
-		if (ended(v) || !is_dead(v->vm))
+		if (ended(v) || READ_ONCE(v->vm->pause) || !is_dead(v->vm))
 			continue;
 		v->stop = STOP_HLT;
 		vm_end(v->vm, v);
@@ -468,7 +480,7 @@ static void idle(struct sched_cpu *c)
 	cli();
 	at = alarm_of(c, NULL);
 	for (struct vcpu *v = c->list; v; v = v->sched_next)
-		if (READ_ONCE(v->poke) && !ended(v))
+		if ((READ_ONCE(v->poke) && !ended(v)) || shall_park(v))
 			at = 0;
 	if (at && rdtsc() < at && READ_ONCE(c->s->live)) {
 		if (at != NEVER)

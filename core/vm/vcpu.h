@@ -114,7 +114,7 @@ struct vcpu {
 	u8 poke;		/* vcpu_look before the next entry; set by any CPU */
 	u8 early;		/* LEAD_... + 1: an interrupt was made before it was due */
 	bool flush;		/* its translations are void; set by any CPU, with poke */
-	bool parked;		/* not run while its VM is paused */
+	u32 parked;		/* vm->pause that it has parked for */
 	bool in_l2;		/* a guest of this guest runs: core/vm/nested.h */
 	bool l2_paging;		/* ... with nested tables of L1 */
 	u64 l2_gen;		/* state of these tables' shadow; 0: none in use */
@@ -150,7 +150,8 @@ struct vm {
 	u32 migrate;		/* saved and restored after so many exits of a vCPU; 0: never */
 	bool migrate_memory;	/* its memory leaves and comes back, too */
 	u64 migrations;
-	u32 pause;		/* its vCPUs shall park */
+	u32 pause;		/* its vCPUs shall park: number of the pause, 0: none */
+	u32 pauses;		/* that are over */
 	u32 parked;		/* that have */
 	u64 tsc_khz;		/* that its TSCs shall have; 0: the machine's */
 	struct tsc_ratio tsc;
