@@ -140,8 +140,10 @@ int vm_snapshot_load(struct vm_snapshot *s, struct vm *vm, const struct save_hos
 	const char *what = "";
 	int err = add_memory(vm, &s->m.layout);
 
+	/* Addresses that the nested tables do not have, say. */
 	if (err)
-		return say(why, why_size, err, "memory 0: cannot be made");
+		return say(why, why_size, err == -ENOMEM ? err : -EINVAL,
+			   "memory 0: cannot be made");
 	if (add_vcpus(vm, s->m.vm.vcpus))
 		return say(why, why_size, -ENOMEM, "machine 0: no memory for its vCPUs");
 	err = vm_restore_check(&s->in, vm, h, why, why_size);

@@ -131,7 +131,7 @@ static void change(struct box_stream *s, struct input *in)
 static bool documented(int err)
 {
 	return err == -EINVAL || err == -EPROTO || err == -ENOENT || err == -ENOMEM ||
-	       err == -EIO || err == -EEXIST || err == -ENOSPC;
+	       err == -EIO;
 }
 
 static bool same(const struct box_stream *a, const struct box_stream *b)
