@@ -209,6 +209,10 @@ static void park(struct sched_cpu *c)
 
 		if (!shall_park(v))
 			continue;
+		/* An interrupt that was made before it is due: guest time will stand still. */
+		while (v->early && rdtsc() < v->enter_at)
+			cpu_relax();
+		v->early = 0;
 		flags = irq_save();
 		if (v->loaded)
 			vcpu_put(v);
