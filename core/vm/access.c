@@ -151,7 +151,7 @@ int vcpu_probe_write(struct vcpu *v, u64 linear, u64 len, struct event *fault)
 	return vcpu_translate(v, last & PAGE_MASK, access, &gpa, fault);
 }
 
-int vcpu_fetch(struct vcpu *v, u64 linear, void *buf, unsigned int n)
+static int fetch(struct vcpu *v, u64 linear, void *buf, unsigned int n)
 {
 	struct event fault;
 
@@ -254,9 +254,9 @@ int vcpu_decode(struct vcpu *v, struct insn *i, unsigned int rules)
 	enum insn_mode mode = virt->mode(v);
 	const u8 *seen = mode == INSN_MODE_64 ? code_at_rip(v) : NULL;
 	u8 code[INSN_MAX_LEN];
-	unsigned int n = INSN_MAX_LEN;
 	struct vsegment cs;
 	u64 linear = v->rip;
+	unsigned int n;
 	int err;
 
 	if (seen) {
@@ -267,13 +267,13 @@ int vcpu_decode(struct vcpu *v, struct insn *i, unsigned int rules)
 		virt->get_seg(v, VSEG_CS, &cs);
 		linear = (u32)(cs.base + v->rip);
 	}
-	n = (unsigned int)MIN(PAGE_SIZE - (linear & (PAGE_SIZE - 1)), (u64)n);
-	if (vcpu_fetch(v, linear, code, n))
+	n = (unsigned int)MIN(PAGE_SIZE - (linear & ~PAGE_MASK), (u64)INSN_MAX_LEN);
+	if (fetch(v, linear, code, n))
 		return -EFAULT;
 	err = insn_decode_as(i, code, n, mode, rules);
 	/* The next page is read only when the instruction really reaches it. */
 	if (err == -EAGAIN && n < INSN_MAX_LEN) {
-		if (vcpu_fetch(v, linear + n, code + n, INSN_MAX_LEN - n))
+		if (fetch(v, linear + n, code + n, INSN_MAX_LEN - n))
 			return -EFAULT;
 		err = insn_decode_as(i, code, INSN_MAX_LEN, mode, rules);
 	}

@@ -6,6 +6,7 @@
 #include "core/vm/vcpu.h"
 
 struct cpu_caps;
+struct insn;
 
 /* What all guests see of the CPU; set once by virt_init. */
 struct run_policy {
@@ -62,7 +63,6 @@ static inline void vcpu_forget_code(struct vcpu *v)
  * not checked where its page is known.  rules: INSN_RULE_ bits.  0, -EFAULT,
  * or an error of insn_decode_as.
  */
-struct insn;
 int __must_check vcpu_decode(struct vcpu *v, struct insn *i, unsigned int rules);
 
 /* The plain encoding op at code (three bytes readable): its length, else 0. */

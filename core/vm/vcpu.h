@@ -233,9 +233,6 @@ enum exit_reason vcpu_step(struct vcpu *v);
  */
 int __must_check vcpu_advance(struct vcpu *v);
 
-/* Linear and instruction access with the guest's own translation. */
-int __must_check vcpu_fetch(struct vcpu *v, u64 linear, void *buf, unsigned int n);
-
 /*
  * Guest linear address -> guest physical with the guest's own tables, for a
  * data access of the given PFERR_ bits.  Returns 0, or -EFAULT after filling
