@@ -111,8 +111,11 @@ void vm_end(struct vm *vm, struct vcpu *v)
 
 void sched_pause(struct vm *vm)
 {
-	/* Counts on only while all are parked: whoever comes second says the same. */
-	WRITE_ONCE(vm->pause, vm->pauses + 1);
+	spin_lock(&vm->park_lock);
+	/* Whoever comes second joins. */
+	if (!vm->pause)
+		WRITE_ONCE(vm->pause, ++vm->pauses);
+	spin_unlock(&vm->park_lock);
 	for (u32 i = 0; i < vm->vcpu_count; i++)
 		vcpu_poke(vm->vcpu[i]);
 }
@@ -122,9 +125,11 @@ static void unpark(struct vm *vm)
 {
 	for (u32 i = 0; i < vm->vcpu_count; i++)
 		vm->vcpu[i]->migrate_left = vm->migrate;
+	spin_lock(&vm->park_lock);
 	vm->parked = 0;
-	vm->pauses++;
+	vm->taken = false;
 	__atomic_store_n(&vm->pause, 0, __ATOMIC_RELEASE);
+	spin_unlock(&vm->park_lock);
 	for (u32 i = 0; i < vm->vcpu_count; i++)
 		sched_rearm(vm->vcpu[i]);
 }
@@ -143,13 +148,28 @@ static void migrate(struct vm *vm)
 	unpark(vm);
 }
 
+/* From here on no other CPU saves it; false: one is at it. */
+static bool take(struct vm *vm)
+{
+	bool was;
+
+	spin_lock(&vm->park_lock);
+	was = vm->taken;
+	vm->taken = true;
+	spin_unlock(&vm->park_lock);
+	return !was;
+}
+
 /* Of other CPUs; those of this one do not run while it is here. */
 static bool all_parked(const struct vm *vm)
 {
-	for (u32 i = 0; i < vm->vcpu_count; i++)
-		if (vm->vcpu[i]->cpu != this_cpu()->id &&
-		    READ_ONCE(vm->vcpu[i]->parked) != vm->pause)
+	for (u32 i = 0; i < vm->vcpu_count; i++) {
+		struct vcpu *v = vm->vcpu[i];
+
+		if (v->cpu != this_cpu()->id &&
+		    __atomic_load_n(&v->parked, __ATOMIC_ACQUIRE) != vm->pause)
 			return false;
+	}
 	return true;
 }
 
@@ -158,6 +178,11 @@ int sched_hold(struct vm *vm)
 	struct vcpu *loaded = this_cpu()->loaded;
 	u64 end = rdtsc() + us_to_tsc(HOLD_US);
 
+	while (!take(vm)) {
+		if (rdtsc() > end)
+			return -EBUSY;
+		cpu_relax();
+	}
 	sched_pause(vm);
 	while (!all_parked(vm)) {
 		/* Who has ended does not park any more. */
@@ -201,7 +226,27 @@ static bool away(const struct vcpu *v)
 	return pause && v->parked == pause;
 }
 
-/* Lets go of vCPUs whose VM is paused; the last CPU to do so migrates it. */
+/* v is loaded nowhere.  True: all have parked, and the caller migrates the VM. */
+static bool park_one(struct vcpu *v)
+{
+	struct vm *vm = v->vm;
+	bool last = false;
+
+	spin_lock(&vm->park_lock);
+	/* sched_hold may have given up meanwhile. */
+	if (shall_park(v)) {
+		v->parked = vm->pause;
+		last = ++vm->parked == vm->vcpu_count && !vm->taken;
+		vm->taken |= last;
+	}
+	spin_unlock(&vm->park_lock);
+	return last;
+}
+
+/*
+ * Lets go of vCPUs whose VM is paused; the last CPU to do so migrates it, unless
+ * it is held.
+ */
 static void park(struct sched_cpu *c)
 {
 	for (struct vcpu *v = c->list; v; v = v->sched_next) {
@@ -217,8 +262,7 @@ static void park(struct sched_cpu *c)
 		if (v->loaded)
 			vcpu_put(v);
 		irq_restore(flags);
-		v->parked = READ_ONCE(v->vm->pause);
-		if (__atomic_add_fetch(&v->vm->parked, 1, __ATOMIC_SEQ_CST) == v->vm->vcpu_count)
+		if (park_one(v))
 			migrate(v->vm);
 	}
 }

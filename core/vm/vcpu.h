@@ -11,6 +11,7 @@
 #define CORE_VM_VCPU_H
 
 #include "core/dev/bus.h"
+#include "core/lib/spinlock.h"
 #include "core/lib/tsc_ratio.h"
 #include "core/mm/gmem.h"
 #include "core/mm/pt.h"
@@ -151,8 +152,10 @@ struct vm {
 	bool migrate_memory;	/* its memory leaves and comes back, too */
 	u64 migrations;
 	u32 pause;		/* its vCPUs shall park: number of the pause, 0: none */
-	u32 pauses;		/* that are over */
+	u32 pauses;		/* that began */
 	u32 parked;		/* that have */
+	bool taken;		/* a CPU saves it: no other may */
+	struct spinlock park_lock;	/* of these and vcpu.parked */
 	u64 tsc_khz;		/* that its TSCs shall have; 0: the machine's */
 	struct tsc_ratio tsc;
 	struct pt npt;
