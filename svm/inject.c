@@ -114,6 +114,8 @@ bool svm_inject_guarded(struct vcpu *v)
 	if (a->step || x->idt.type != EVENT_NONE ||
 	    !(a->exc_guard & ~a->exc_want & BIT(x->exc.vector)))
 		return false;
+	if (x->exc.vector == VEC_GP && v->nested)
+		svm_nested_fix_gp(v, &x->exc);
 	svm_inject(v, &x->exc);
 	return true;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SVM for a guest that is a hypervisor: state and the parts' interfaces.
+ * SVM for a guest that is a hypervisor: state and the parts' interfaces.  Only on
+ * SVM so far, as the files that implement it: VMX is not given to guests yet.
  *
  * vmcb01 runs L1, vmcb12 is the page that L1 gave to VMRUN, vmcb02 runs L2.
  * svm_vcpu.vmcb is the one of the two that runs now.  What of a vCPU there is
@@ -126,6 +127,11 @@ void svm_nested_sync(struct vcpu *v);
 
 /* svm/nested_insn.c */
 enum verdict svm_nested_insn(struct vcpu *v);
+/*
+ * The CPU has SVM on and so looks at the CPL first; the guest's CPU, which has
+ * it off or lacks the instruction, raises #UD: then *e becomes that.
+ */
+void svm_nested_fix_gp(struct vcpu *v, struct event *e);
 bool svm_nested_rdmsr(struct vcpu *v, u32 msr, u64 *val);
 bool svm_nested_wrmsr(struct vcpu *v, u32 msr, u64 val);
 void svm_nested_set_gif(struct vcpu *v, bool gif);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* VMRUN of a guest: copy, check, vmcb02 (APM2 15.5.1). */
+/* VMRUN of a guest: copy, check, vmcb02 (APM2 15.5.1).  Only on SVM. */
 #include "svm/nested.h"
 
 #include "core/mm/gmem.h"
+#include "core/mm/pt.h"
 #include "core/vm/run.h"
 #include "core/x86/regs.h"
 #include "svm/inject.h"
@@ -327,6 +328,30 @@ void svm_nested_enter(struct vcpu *v)
 	v->poke = 1;
 }
 
+/*
+ * APM2 15.5.1: a PAE guest's PDPTEs are loaded by VMRUN and must have their
+ * reserved bits clear; with nested paging they are read when used (15.25.3).
+ */
+static bool pdptes_good(struct vcpu *v)
+{
+	const struct svm_nested *n = svm_nested_of(v);
+	const struct vmcb *c = n->vmcb12;
+	const u64 reserved = BITS(63, run_policy.maxphyaddr) | BITS(8, 5) | BITS(2, 1);
+	u64 pdpte[4];
+
+	if (with_paging(n) || !(vmcb_get_cr0(c) & CR0_PG) || !(vmcb_get_cr4(c) & CR4_PAE) ||
+	    vmcb_get_efer(c) & EFER_LMA)
+		return true;
+	if (gmem_read(&v->vm->mem, vmcb_get_cr3(c) & BITS(31, 5), pdpte, sizeof(pdpte)))
+		return true;	/* it faults as soon as it runs */
+	for (unsigned int i = 0; i < ARRAY_SIZE(pdpte); i++)
+		if (pdpte[i] & PTE_P && pdpte[i] & reserved)
+			return false;
+	return true;
+}
+
+static const struct nested_rule pdpte_rule = { .id = "pdpte", .ref = "APM2 15.5.1" };
+
 bool svm_nested_vmrun(struct vcpu *v, u64 pa)
 {
 	struct svm_nested *n = svm_nested_of(v);
@@ -341,18 +366,22 @@ bool svm_nested_vmrun(struct vcpu *v, u64 pa)
 		return false;
 	/* A trap of RFLAGS.TF comes behind the #VMEXIT. */
 	v->rip += (u64)len;
+	v->rflags &= ~RFLAGS_RF;
 	n->vmcb01->int_state = 0;
 	copy_vmcb12(n->vmcb12, page);
 	n->vmcb12_pa = pa;
 	check_env(v, &env);
 	n->failed = svm_nested_check(n->vmcb12, &env);
 	v->stat.nested_run++;
+	if (!n->failed) {
+		svm_nested_canon(n->vmcb12, &env);
+		n->failed = pdptes_good(v) ? NULL : &pdpte_rule;
+	}
 	if (n->failed) {
 		v->stat.nested_vmentry_fail++;
 		svm_nested_exit_invalid(v, page);
 		return true;
 	}
-	svm_nested_canon(n->vmcb12, &env);
 	svm_nested_enter(v);
 	return true;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* From L2 back to L1: which exits and events are L1's, and #VMEXIT (APM2 15.6). */
+/* From L2 back to L1: which exits and events are L1's, and #VMEXIT (APM2 15.6).  Only on SVM. */
 #include "svm/nested.h"
 
 #include "core/mm/gmem.h"
@@ -291,9 +291,21 @@ static bool window(struct vcpu *v)
 	       vmcb_get_intercept_vec3(n->vmcb12) & VEC3_VINTR && to_l1(v);
 }
 
+/* APM2 13.1.1.4: with CR4.DE there is no DR4 and DR5, intercepted or not. */
+static bool debug_register(struct vcpu *v)
+{
+	const struct svm_nested *n = svm_nested_of(v);
+
+	if ((v->exit.cr.num & ~1) == 4 && vmcb_get_cr4(n->vmcb02) & CR4_DE) {
+		vcpu_queue_exception(v, event_exception(VEC_UD));
+		return true;
+	}
+	return svm_nested_wants(n->vmcb12, v->exit.code) && to_l1(v);
+}
+
 /* Exits that L1's intercept bit alone does not decide.  NULL: it does. */
 static bool (*const judge[EXIT_REASON_COUNT])(struct vcpu *v) = {
-	[EXIT_INTR_WINDOW] = window,
+	[EXIT_INTR_WINDOW] = window, [EXIT_DR] = debug_register,
 };
 
 /* An exit that only L0 has asked for: interrupts of the host, its own page faults. */

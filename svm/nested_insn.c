@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* SVM's instructions and MSRs of a guest (APM3 VMRUN ..., APM2 15.30). */
+/* SVM's instructions and MSRs of a guest (APM3 VMRUN ..., APM2 15.30).  Only on SVM. */
 #include "svm/nested.h"
 
 #include "core/lib/string.h"
@@ -12,12 +12,19 @@
 #include "svm/inject.h"
 #include "svm/perm.h"
 
-/* rAX as an address: its width is that of the code (67h is not looked at). */
+#define PLAIN_LEN	3	/* no prefix */
+
+/* APM3: rAX by the address size, which a prefix may change. */
 static u64 operand(struct vcpu *v)
 {
 	u64 rax = v->gpr[VREG_RAX];
+	struct insn i;
 
-	return virt->mode(v) == INSN_MODE_64 ? rax : (u32)rax;
+	if (likely(v->exit.insn_len == PLAIN_LEN))
+		return virt->mode(v) == INSN_MODE_64 ? rax : (u32)rax;
+	if (vcpu_decode(v, &i, INSN_RULE_AMD) || i.addr_size == 8)
+		return rax;
+	return i.addr_size == 4 ? (u32)rax : (u16)rax;
 }
 
 static bool good_page(u64 pa)
@@ -87,16 +94,27 @@ static enum verdict do_invlpga(struct vcpu *v)
 	return VERDICT_ADVANCE;
 }
 
-/* CPUID does not offer it. */
-static enum verdict skinit(struct vcpu *v)
-{
-	return vcpu_inject_ud(v);
-}
-
-static enum verdict (*const insn[])(struct vcpu *v) = {
-	[VI_VMRUN] = vmrun, [VI_VMLOAD] = vmload, [VI_VMSAVE] = vmsave, [VI_STGI] = do_stgi,
-	[VI_CLGI] = do_clgi, [VI_SKINIT] = skinit, [VI_INVLPGA] = do_invlpga,
+/* The encodings: 0F 01 D8 to DF. */
+static const struct {
+	enum verdict (*fn)(struct vcpu *v);
+	u32 op;
+} insn[] = {
+	[VI_VMRUN] = { vmrun, 0x0f01d8 }, [VI_VMLOAD] = { vmload, 0x0f01da },
+	[VI_VMSAVE] = { vmsave, 0x0f01db }, [VI_STGI] = { do_stgi, 0x0f01dc },
+	[VI_CLGI] = { do_clgi, 0x0f01dd }, [VI_SKINIT] = { NULL, 0 },	/* CPUID does not offer it */
+	[VI_INVLPGA] = { do_invlpga, 0x0f01df },
 };
+
+/* Its length, of which the address size follows. */
+static bool find_length(struct vcpu *v)
+{
+	int len = v->exit.insn_len;
+
+	if (!len)
+		len = vcpu_insn_len(v, insn[v->exit.virt.insn].op, 0);
+	v->exit.insn_len = len > 0 ? (u8)len : 0;
+	return len > 0;
+}
 
 enum verdict svm_nested_insn(struct vcpu *v)
 {
@@ -105,11 +123,31 @@ enum verdict svm_nested_insn(struct vcpu *v)
 
 	/* APM3: protected mode and EFER.SVME, then CPL 0. */
 	if (!a->efer_svme || !(cr0 & CR0_PE) || v->rflags & RFLAGS_VM ||
-	    v->exit.virt.insn >= ARRAY_SIZE(insn))
+	    v->exit.virt.insn >= ARRAY_SIZE(insn) || !insn[v->exit.virt.insn].fn)
 		return vcpu_inject_ud(v);
 	if (vmcb_get_cpl(a->vmcb))
 		return vcpu_inject_gp(v);
-	return insn[v->exit.virt.insn](v);
+	if (!find_length(v))
+		return vcpu_fail(v, STOP_UNHANDLED, "cannot decode the instruction");
+	return insn[v->exit.virt.insn].fn(v);
+}
+
+/* 0F 01 /3 with a register, but VMMCALL, which always exits. */
+static bool is_svm_insn(const struct insn *i)
+{
+	return insn_is(i, INSN_MAP_0F, 0x01) && i->modrm >= 0xd8 && i->modrm <= 0xdf &&
+	       i->modrm != 0xd9;
+}
+
+void svm_nested_fix_gp(struct vcpu *v, struct event *e)
+{
+	const struct svm_vcpu *a = v->arch;
+	struct insn i;
+
+	if (e->error || vcpu_decode(v, &i, INSN_RULE_AMD) || !is_svm_insn(&i))
+		return;
+	if (!a->efer_svme || i.modrm == 0xde)
+		*e = event_exception(VEC_UD);
 }
 
 bool svm_nested_rdmsr(struct vcpu *v, u32 msr, u64 *val)
@@ -172,6 +210,8 @@ static int nested_init(struct vcpu *v)
 	n->vmcb12 = host_alloc(1, v->vm->owner);
 	n->msrpm02 = host_alloc(MSRPM_SIZE / PAGE_SIZE, v->vm->owner);
 	n->gif = true;
+	a->exc_guard |= BIT(VEC_GP);
+	svm_apply_intercepts(a);
 	if (!n->vmcb02 || !n->vmcb12 || !n->msrpm02 || svm_nested_npt_init(v)) {
 		nested_fini(v);
 		return -ENOMEM;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Nested paging for L2 (APM2 15.25): shadows of L1's tables. */
+/* Nested paging for L2 (APM2 15.25): shadows of L1's tables.  Only on SVM. */
 #include "svm/nested.h"
 
 #include "core/mm/host.h"

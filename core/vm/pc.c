@@ -15,9 +15,10 @@
 #define PIT_PIN	2
 /*
  * Between two interrupts of a periodic timer the guest must get somewhere: a
- * time, and where the TSC is slow many times what an exit takes.
+ * time (KVM's min_timer_period_us), and where the TSC is slow many times what
+ * an exit takes.
  */
-#define PERIOD_MIN_US	50
+#define PERIOD_MIN_US	200
 #define PERIOD_MIN_TSC	50000ULL
 
 static u64 period_min(void)

@@ -76,6 +76,8 @@ static const struct exit_row exit_table[EXIT_REASON_COUNT] = {
 void vcpu_retire(struct vcpu *v, u64 rip)
 {
 	v->rip = rip;
+	/* APM1 3.1.4, SDM1 3.4.3.3: RF is over when an instruction is. */
+	v->rflags &= ~RFLAGS_RF;
 	virt->skip(v);
 	if (unlikely(v->rflags & RFLAGS_TF)) {
 		struct event db = event_exception(VEC_DB);
