@@ -132,7 +132,7 @@ static const struct row rows[] = {
 static bool there(const struct row *r)
 {
 	if (r->feature == F_ARMED && svm_known(KNOWN_TCG_BARE)) {
-		rt_note("an armed MWAIT sleeps: QEMU 7.2 helper_mwait looks at SVM_EXIT_MWAIT only");
+		rt_note("armed MWAIT left out: QEMU 7.2 helper_mwait does not look at it");
 		return false;
 	}
 	return r->feature == F_NONE ||
