@@ -14,7 +14,7 @@ guest6416-y += modes
 
 # L1 hypervisors
 guest6416-y += nsvm_insn
-guest64-y += nsvm_run nsvm_intercept nsvm_crdr nsvm_check nsvm_perm
+guest64-y += nsvm_run nsvm_intercept nsvm_crdr nsvm_check nsvm_perm nsvm_inject
 
 # In the image: the runner's glue, and the table with all payloads.
 obj-y += tests/payload.o gen_payloads.o
