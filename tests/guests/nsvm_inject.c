@@ -6,7 +6,7 @@ PAYLOAD(nsvm_inject, .nested = "svm", .ref = "APM2 15.20, 15.7.2",
 
 #define VECTOR		0x33
 
-#define TCG_IDT		"QEMU 7.2 seg_helper.c do_interrupt64: error codes of the IDT are vector * 16 + 2"
+#define TCG_IDT		"QEMU 7.2 seg_helper.c do_interrupt64: error codes are vector * 16 + 2"
 #define TCG_DF		"QEMU 7.2 svm_helper.c helper_vmrun: old_exception stays -1, no #DF is made"
 
 static struct l2 l2;

@@ -203,11 +203,7 @@ static void check_ring3(const struct row *r)
 	if (r->ring3 != RING0)
 		return;
 	prepare(r, true);
-	l2.c.cpl = 3;
-	l2.c.cs.selector = SEL_UCODE;
-	l2.c.cs.attrib |= 0x60;
-	l2.c.ss.selector = SEL_UDATA;
-	l2.c.ss.attrib |= 0x60;
+	l2_ring3(&l2);
 	l2_goto(&l2, NULL);
 	l2.c.rip = r->code->at;
 	l2.regs.rcx = 0;

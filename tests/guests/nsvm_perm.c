@@ -190,11 +190,7 @@ static void check_io_ring3(void)
 	start();
 	svm_io_bit(PORT, true);
 	l2.c.intercept_exceptions = 1u << VEC_GP;
-	l2.c.cpl = 3;
-	l2.c.cs.selector = SEL_UCODE;
-	l2.c.cs.attrib |= 0x60;
-	l2.c.ss.selector = SEL_UDATA;
-	l2.c.ss.attrib |= 0x60;
+	l2_ring3(&l2);
 	io(&l2_in8, PORT);
 	l2_expect("port that the TSS forbids", &l2, EXIT_EXCEPTION + VEC_GP);
 	l2.c.rflags |= 3u << 12;

@@ -96,6 +96,13 @@ void l2_init(struct l2 *l, void (*fn)(void))
 	l2_goto(l, fn);
 }
 
+void l2_ring3(struct l2 *l)
+{
+	l->c.cpl = 3;
+	load_seg(&l->c.cs, SEL_UCODE);
+	load_seg(&l->c.ss, SEL_UDATA);
+}
+
 u64 svm_run(struct l2 *l)
 {
 	l->c.exitcode = EXIT_POISON;

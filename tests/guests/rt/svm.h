@@ -145,6 +145,8 @@ void l2_init(struct l2 *l, void (*fn)(void));
 /* The stack and RIP as l2_init leaves them; the rest stays. */
 void l2_goto(struct l2 *l, void (*fn)(void));
 extern char svm_l2_end[];
+/* L2 is in ring 3 when it starts; what it runs must not need the TSS. */
+void l2_ring3(struct l2 *l);
 
 /* CLGI; svm_enter; STGI.  Returns EXITCODE. */
 u64 svm_run(struct l2 *l);
