@@ -83,8 +83,8 @@ static void check_set(const struct row *r)
 	if (!ok)
 		return;
 	if (BIT64(r->vector) & (BIT64(VEC_NP) | BIT64(VEC_SS) | BIT64(VEC_GP) | BIT64(VEC_PF)))
-		rt_check(l2.c.exitinfo1 == r->error, "its error code", "%llx, not %x", l2.c.exitinfo1,
-			 r->error);
+		rt_check(l2.c.exitinfo1 == r->error, "its error code", "%llx, not %x",
+			 l2.c.exitinfo1, r->error);
 	rt_quiet(!(l2.c.exitintinfo & EVENT_INTR), r->name, "EXITINTINFO %llx", l2.c.exitintinfo);
 	if (r->vector != VEC_PF)
 		return;
