@@ -94,14 +94,14 @@ static enum verdict do_invlpga(struct vcpu *v)
 	return VERDICT_ADVANCE;
 }
 
-/* The encodings: 0F 01 D8 to DF. */
+/* The encodings: 0F 01 D8 to DF.  CPUID does not offer SKINIT. */
 static const struct {
 	enum verdict (*fn)(struct vcpu *v);
 	u32 op;
 } insn[] = {
 	[VI_VMRUN] = { vmrun, 0x0f01d8 }, [VI_VMLOAD] = { vmload, 0x0f01da },
 	[VI_VMSAVE] = { vmsave, 0x0f01db }, [VI_STGI] = { do_stgi, 0x0f01dc },
-	[VI_CLGI] = { do_clgi, 0x0f01dd }, [VI_SKINIT] = { NULL, 0 },	/* CPUID does not offer it */
+	[VI_CLGI] = { do_clgi, 0x0f01dd }, [VI_SKINIT] = { NULL, 0 },
 	[VI_INVLPGA] = { do_invlpga, 0x0f01df },
 };
 

@@ -244,7 +244,8 @@ static inline const u8 *code_at_rip(struct vcpu *v)
 	u64 cr3 = virt->get(v, VREG_CR3), off = v->rip & ~PAGE_MASK;
 	const struct code_page *c = code_page_of(v);
 
-	if (likely(off <= PAGE_SIZE - INSN_MAX_LEN && code_page_valid(c, v->rip - off, cr3, v->l2_gen)))
+	if (likely(off <= PAGE_SIZE - INSN_MAX_LEN &&
+		   code_page_valid(c, v->rip - off, cr3, v->l2_gen)))
 		return c->host + off;
 	return code_seek(v);
 }
