@@ -39,7 +39,7 @@ void svm_apply_intercepts(struct svm_vcpu *a)
 		vec3 |= VEC3_IRET;
 	vmcb_set_intercept_vec3(c, vec3);
 	cr8 = a->windows & (WINDOW_TPR | WINDOW_CR8) ||
-	      (svm.quirks.cr8_virq_fatal && vec3 & VEC3_VINTR);
+	      a->cr8_watch || (svm.quirks.cr8_virq_fatal && vec3 & VEC3_VINTR);
 	vmcb_set_intercept_cr_write(c, a->cr_write_want | (cr8 ? (u16)BIT(8) : 0));
 	/* During a step an exception must not push our TF: take it and inject it. */
 	vmcb_set_intercept_exceptions(c, a->step ? ~0u : a->exc_want | a->exc_guard);
@@ -141,6 +141,7 @@ void svm_inject_prepare(struct vcpu *v)
 	bool pending = c->eventinj & EVENTINJ_VALID;
 
 	a->windows = unlikely(v->nested) ? svm_nested_windows(v, a->wanted) : a->wanted;
+	a->cr8_watch = v->in_l2 && svm_nested_watches_cr8(v);
 	if (a->windows & WINDOW_NMI && a->iret_wait && !pending)
 		step_begin(v, a, STEP_IRET);
 	else if (want_step_shadow(v, a) && !pending)
@@ -153,7 +154,7 @@ void svm_inject_prepare(struct vcpu *v)
 	 * its intercept, make an exit as soon as the guest could take it.
 	 */
 	a->virq_window = a->windows & WINDOW_INTR && a->step != STEP_SHADOW;
-	a->virq_held = v->in_l2 && a->step == STEP_SHADOW;
+	a->virq_held = v->in_l2 && (a->step == STEP_SHADOW || svm_nested_virq_waits(v));
 	if (a->virq_window)
 		ctl |= VIRQ_BITS;
 	else if (v->in_l2 && !a->virq_held)
@@ -161,7 +162,7 @@ void svm_inject_prepare(struct vcpu *v)
 	vmcb_set_int_ctl(c, ctl);
 	svm_apply_intercepts(a);
 	a->attention = a->windows || a->nmi_blocked || a->step || a->soft_len ||
-		       a->injected;
+		       a->injected || a->cr8_watch;
 }
 
 /* The step's #DB: gives TF back, reports the window that was waited for. */

@@ -122,8 +122,17 @@ void svm_nested_gate(struct vcpu *v, struct event_gate *gate);
 bool svm_nested_wants(const struct vmcb *c12, u64 code);
 /* Of the wanted windows those that can open while what runs now runs. */
 u32 svm_nested_windows(const struct vcpu *v, u32 wanted);
+/*
+ * CPUs that get V_IRQ against V_TPR wrong, or stop at MOV to CR8 while it is
+ * pending (struct svm_quirks): L2's V_IRQ is held back here, and CR8 watched.
+ */
+bool svm_nested_virq_waits(const struct vcpu *v);
+bool svm_nested_watches_cr8(const struct vcpu *v);
 /* Behind each #VMEXIT of L2: what the CPU changed in the controls. */
 void svm_nested_sync(struct vcpu *v);
+
+bool svm_nested_wakes(struct vcpu *v);
+bool svm_nested_shutdown(struct vcpu *v);
 
 /* svm/nested_insn.c */
 enum verdict svm_nested_insn(struct vcpu *v);

@@ -135,6 +135,9 @@ static void interrupt_control(struct vcpu *v)
 	u32 ctl = INT_CTL_V_INTR_MASKING;
 
 	ctl |= (l1 & INT_CTL_V_INTR_MASKING ? l1 : l0) & INT_CTL_V_TPR;
+	/* svm_inject_prepare may have to hold it back. */
+	if (l1 & INT_CTL_V_IRQ)
+		((struct svm_vcpu *)v->arch)->attention = true;
 	ctl |= l1 & (INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO(15) | INT_CTL_V_IGN_TPR);
 	vmcb_set_int_ctl(n->vmcb02, ctl);
 	vmcb_set_int_vector(n->vmcb02, vmcb_get_int_vector(n->vmcb12));
@@ -336,7 +339,8 @@ static bool pdptes_good(struct vcpu *v)
 {
 	const struct svm_nested *n = svm_nested_of(v);
 	const struct vmcb *c = n->vmcb12;
-	const u64 reserved = BITS(63, run_policy.maxphyaddr) | BITS(8, 5) | BITS(2, 1);
+	const u64 reserved = BITS(63, run_policy.maxphyaddr) | BITS(8, 6) | BITS(2, 1) |
+			     (svm.quirks.pdpte_accessed ? 0 : PTE_A);
 	u64 pdpte[4];
 
 	if (with_paging(n) || !(vmcb_get_cr0(c) & CR0_PG) || !(vmcb_get_cr4(c) & CR4_PAE) ||

@@ -261,13 +261,22 @@ static bool is_insn(const struct vm_exit *x)
 	}
 }
 
+/* APM2 15.10.2, figure 15-2.  QEMU leaves the address size of INS and OUTS out. */
+static u64 io_info1(const struct exit_io *io, u64 raw)
+{
+	if (!io->string || !io->addr_size)
+		return raw;
+	return (raw & ~BITS(9, 7)) | (u64)io->addr_size << 6;
+}
+
 static bool to_l1(struct vcpu *v)
 {
 	const struct vm_exit *x = &v->exit;
+	u64 info1 = x->reason == EXIT_IO ? io_info1(&x->io, x->info1) : x->info1;
 
 	if (is_insn(x))
 		next_rip(v);
-	svm_nested_exit(v, x->code, x->info1, x->info2);
+	svm_nested_exit(v, x->code, info1, x->info2);
 	return true;
 }
 
@@ -303,9 +312,53 @@ static bool debug_register(struct vcpu *v)
 	return svm_nested_wants(n->vmcb12, v->exit.code) && to_l1(v);
 }
 
+bool svm_nested_watches_cr8(const struct vcpu *v)
+{
+	return (svm.quirks.virq_prio_wrong || svm.quirks.cr8_virq_fatal) &&
+	       vmcb_get_int_ctl(svm_nested_of(v)->vmcb12) & INT_CTL_V_IRQ;
+}
+
+bool svm_nested_virq_waits(const struct vcpu *v)
+{
+	const struct svm_nested *n = svm_nested_of(v);
+	u32 ctl = vmcb_get_int_ctl(n->vmcb12);
+
+	return svm_nested_watches_cr8(v) && !(ctl & INT_CTL_V_IGN_TPR) &&
+	       (ctl >> 16 & 15) <= (vmcb_get_int_ctl(n->vmcb02) & 15);
+}
+
+/* MOV to the CR8 that V_INTR_MASKING gives to L2. */
+static bool own_cr8(struct vcpu *v)
+{
+	struct svm_nested *n = svm_nested_of(v);
+	struct svm_vcpu *a = v->arch;
+	u64 val = v->gpr[v->exit.cr.gpr & 15];
+
+	if (val > 15) {
+		vcpu_queue_exception(v, event_exception_err(VEC_GP, 0));
+		return true;
+	}
+	vmcb_set_int_ctl(n->vmcb02, (vmcb_get_int_ctl(n->vmcb02) & ~INT_CTL_V_TPR) | (u32)val);
+	a->attention = true;
+	if (vcpu_advance(v))
+		vcpu_fail(v, STOP_UNHANDLED, "cannot decode MOV to CR8");
+	return true;
+}
+
+static bool control_register(struct vcpu *v)
+{
+	const struct svm_nested *n = svm_nested_of(v);
+
+	if (svm_nested_wants(n->vmcb12, v->exit.code))
+		return to_l1(v);
+	return v->exit.cr.num == 8 && v->exit.cr.write &&
+	       vmcb_get_int_ctl(n->vmcb12) & INT_CTL_V_INTR_MASKING && own_cr8(v);
+}
+
 /* Exits that L1's intercept bit alone does not decide.  NULL: it does. */
 static bool (*const judge[EXIT_REASON_COUNT])(struct vcpu *v) = {
 	[EXIT_INTR_WINDOW] = window, [EXIT_DR] = debug_register,
+	[EXIT_CR] = control_register,
 };
 
 /* An exit that only L0 has asked for: interrupts of the host, its own page faults. */
@@ -448,4 +501,23 @@ enum nested_events svm_nested_events(struct vcpu *v)
 		return NESTED_EXITED;
 	}
 	return NESTED_NONE;
+}
+
+/* APM2 15.21.4: V_IRQ ends L2's HLT when it can be taken. */
+bool svm_nested_wakes(struct vcpu *v)
+{
+	u32 ctl = vmcb_get_int_ctl(svm_nested_of(v)->vmcb12);
+
+	return ctl & INT_CTL_V_IRQ && v->rflags & RFLAGS_IF &&
+	       (ctl & INT_CTL_V_IGN_TPR || (ctl >> 16 & 15) > (ctl & 15));
+}
+
+/* APM2 15.14.3 */
+bool svm_nested_shutdown(struct vcpu *v)
+{
+	if (!intercepts(svm_nested_of(v), (u32)VEC3_SHUTDOWN))
+		return false;
+	v->events.reinject.type = EVENT_NONE;
+	svm_nested_exit(v, SVM_EXIT_SHUTDOWN, 0, 0);
+	return true;
 }

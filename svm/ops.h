@@ -19,6 +19,8 @@ struct svm_quirks {
 	bool cr2_lost;		/* VMRUN does not load CR2 */
 	bool db_dr6_lost;	/* an intercepted #DB has not written DR6 */
 	bool int_idt_stale;	/* EXITINTINFO of INT n is that of an older exception */
+	bool virq_prio_wrong;	/* V_IRQ is taken with a priority equal to the TPR */
+	bool pdpte_accessed;	/* sets the accessed bit of PDPTEs, which is reserved */
 	bool cr8_virq_fatal;	/* MOV to CR8 with V_IRQ pending stops the emulator */
 };
 
@@ -76,7 +78,8 @@ struct svm_vcpu {
 	bool kick;		/* an NMI waits until that is delivered: exit behind it */
 	bool kick_entry;	/* L1 waits: exit behind the entry and what it delivers */
 	bool virq_window;	/* V_IRQ and its intercept are there for a window */
-	bool virq_held;		/* V_IRQ of L2 waits until its shadow has been stepped over */
+	bool virq_held;		/* V_IRQ of L2 waits for the end of its shadow, or for its TPR */
+	bool cr8_watch;		/* L2's TPR decides about that, and must not change unseen */
 	u8 soft_len;		/* bytes that RIP or nRIP was moved for EVENTINJ */
 	bool soft_moved_rip;
 	u32 wanted;		/* WINDOW_ bits that core asked for */

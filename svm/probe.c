@@ -54,6 +54,7 @@ int svm_probe(const struct cpu_caps *caps, char *why, size_t size)
 	svm.pks = caps->pks;
 	/* What cannot be tried out: QEMU 7.2 aborts (helper_write_crN without its lock). */
 	svm.quirks.cr8_virq_fatal = !strcmp(caps->hypervisor_id, "TCGTCGTCGTCG");
+	svm.quirks.pdpte_accessed = svm.quirks.cr8_virq_fatal;
 	svm.clean_all = svm.caps.vmcb_clean ? VMCB_CLEAN_ALL : 0;
 	return 0;
 }
@@ -68,6 +69,8 @@ void svm_describe(char *buf, size_t size)
 		{ svm.quirks.cr2_lost, "cr2_lost" },
 		{ svm.quirks.db_dr6_lost, "db_dr6_lost" },
 		{ svm.quirks.int_idt_stale, "int_idt_stale" },
+		{ svm.quirks.virq_prio_wrong, "virq_prio_wrong" },
+		{ svm.quirks.pdpte_accessed, "pdpte_accessed" },
 		{ svm.quirks.cr8_virq_fatal, "cr8_virq_fatal" },
 	};
 	unsigned int any = 0;

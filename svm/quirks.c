@@ -139,6 +139,17 @@ static void probe_shadow(struct probe *p, struct svm_quirks *q)
 		q->virq_if1_lost = true;
 }
 
+/* nop; vmmcall, with a virtual interrupt that the TPR holds back (APM2 15.21.4). */
+static void probe_virq_prio(struct probe *p, struct svm_quirks *q)
+{
+	static const u8 code[] = { 0x90, 0x0f, 0x01, 0xd9 };
+
+	guest_reset(p, code, sizeof(code), RFLAGS_IF);
+	vmcb_set_int_ctl(p->c, INT_CTL_V_INTR_MASKING | INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO(5) | 5);
+	vmcb_set_int_vector(p->c, 0x20);
+	q->virq_prio_wrong = guest_run(p, false) == SVM_EXIT_VINTR;
+}
+
 /* mov cx, 2000; loop .; vmmcall, IF = 0, with a host interrupt pending. */
 static void probe_intr(struct probe *p, struct svm_quirks *q)
 {
@@ -206,6 +217,7 @@ int svm_find_quirks(struct svm_quirks *q)
 
 	if (!err) {
 		probe_shadow(&p, q);
+		probe_virq_prio(&p, q);
 		probe_intr(&p, q);
 		probe_cr2(&p, q);
 		probe_db(&p, q);

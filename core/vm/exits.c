@@ -108,6 +108,8 @@ enum verdict exit_hlt(struct vcpu *v)
 	if (vcpu_advance(v))
 		return vcpu_fail(v, STOP_UNHANDLED, "cannot decode HLT");
 	if (v->apic && v->events.exception.type == EVENT_NONE) {
+		if (unlikely(v->in_l2) && virt->nested->wakes(v))
+			return VERDICT_RESUME;
 		v->mp_state = MP_HALTED;
 		v->poke = 1;
 		if (vcpu_wakes(v))

@@ -49,6 +49,10 @@ struct nested_ops {
 	void (*efer_write)(struct vcpu *v, u64 val);
 	/* For CPUID; NULL: not offered. */
 	const struct cpuid_regs *(*cpuid)(struct vcpu *v);
+	/* L2 halts: has it a virtual interrupt of its own to take? */
+	bool (*wakes)(struct vcpu *v);
+	/* L2 shuts down (triple fault) by what L0 did.  True: that is L1's exit. */
+	bool (*shutdown)(struct vcpu *v);
 	/* INIT.  True: it is L1's exit, or waits; false: reset the vCPU. */
 	bool (*init_signal)(struct vcpu *v);
 	/* Back to L1 as if L2 had never been: reset, or L1 turned it off. */

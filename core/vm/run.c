@@ -146,6 +146,7 @@ static void deliver_events(struct vcpu *v)
 	struct event_gate gate;
 	struct event e;
 	u32 windows;
+	bool fresh;
 
 	v->stat.req_event++;
 	if (v->apic)
@@ -154,8 +155,10 @@ static void deliver_events(struct vcpu *v)
 		gate = (struct event_gate){ 0 };
 	else
 		vcpu_gate(v, &gate);
+	fresh = v->events.reinject.type == EVENT_NONE;
 	if (event_next(&v->events, &gate, &e, &windows)) {
-		if (v->apic && e.type == EVENT_INTR)
+		/* One that is delivered again was acknowledged the first time. */
+		if (v->apic && e.type == EVENT_INTR && fresh)
 			vcpu_irq_take(v, &e);
 		/* SDM3 27.6.1.1: an injection pushes RF as it is in the guest's state. */
 		if (event_is_fault(&e))
@@ -320,17 +323,16 @@ enum verdict vcpu_inject(struct vcpu *v, struct event e)
 		virt->nested->page_fault(v, &e);
 		return VERDICT_RESUME;
 	}
-	if (event_queue_exception(&v->events, e)) {
-		v->stop = STOP_SHUTDOWN;
-		return VERDICT_STOP;
-	}
-	return VERDICT_RESUME;
+	vcpu_queue_exception(v, e);
+	return v->stop == STOP_SHUTDOWN ? VERDICT_STOP : VERDICT_RESUME;
 }
 
 void vcpu_queue_exception(struct vcpu *v, struct event e)
 {
 	/* With an empty queue there is nothing to combine with. */
-	if (event_queue_exception(&v->events, e))
+	if (!event_queue_exception(&v->events, e))
+		return;
+	if (!v->in_l2 || !virt->nested->shutdown(v))
 		v->stop = STOP_SHUTDOWN;
 }
 
