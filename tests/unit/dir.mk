@@ -58,6 +58,8 @@ $(O)/host/tests/unit/test_emul_native: $(O)/host/tests/unit/native.o
 unit-y += tests/unit/test_pt_walk.c
 unit-y += tests/unit/test_ept_walk.c
 unit-y += tests/unit/test_shadow.c
+unit-y += tests/unit/test_shadow_sync.c
+unit-y += tests/unit/test_shadow_model.c
 unit-y += tests/unit/test_load.c
 unit-y += tests/unit/test_load_elf.c
 unit-y += tests/unit/test_load_mb1.c
@@ -114,6 +116,7 @@ unit-y += tests/unit/test_vlapic_route.c
 unit-y += tests/unit/test_vlapic_state.c
 unit-y += tests/unit/test_vlapic_timer.c
 UNIT_LIBS_test_vlapic_route := -lpthread
+UNIT_LIBS_test_shadow_sync := -lpthread
 unit-y += tests/unit/test_guest_tables.c
 unit-y += tests/unit/test_container.c
 unit-y += tests/unit/test_state_check.c

@@ -221,6 +221,28 @@ static void test_out_of_memory_leaves_a_usable_table(void **state)
 	assert_int_equal(pt_init(&pt, &cfg), -ENOMEM);
 }
 
+static void test_clear_keeps_only_the_root(void **state)
+{
+	struct pt_mapping m;
+	struct pt pt;
+	u64 root;
+
+	start(&pt, &pt_format_npt);
+	root = pt.root;
+	for (u64 va = 0; va < 1ULL << 48; va += 1ULL << 44) {
+		assert_int_equal(pt_map(&pt, va, 0x5000, PAGE_SIZE, PT_RWX, PAGE_SIZE), 0);
+		assert_int_equal(pt_map(&pt, va + SIZE_1G, SIZE_2M, SIZE_2M, PT_RWX, SIZE_2M), 0);
+	}
+	pt_clear(&pt);
+	assert_int_equal(pt.root, root);
+	assert_int_equal(pt.tables, 1);
+	for (u64 va = 0; va < 1ULL << 48; va += 1ULL << 44) {
+		assert_int_equal(pt_query(&pt, va, &m), -ENOENT);
+		assert_int_equal(m.level, 4);
+	}
+	stop(&pt);
+}
+
 static void test_make_entry(void **state)
 {
 	struct pt_mapping k;
@@ -517,6 +539,7 @@ int main(void)
 		T(test_no_nx),
 		T(test_arguments),
 		T(test_out_of_memory_leaves_a_usable_table),
+		T(test_clear_keeps_only_the_root),
 		T(test_make_entry),
 		cmocka_unit_test(test_random_32bit),
 		cmocka_unit_test(test_random_pae),
