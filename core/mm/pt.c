@@ -536,3 +536,34 @@ void *pt_make_entry(struct pt *pt, u64 va, unsigned int level)
 	}
 	return entry_at(pt, table, level, va);
 }
+
+/* The level whose entries map pages of a size, or 0. */
+static unsigned int leaf_level(const struct pt_format *f, u64 size)
+{
+	for (unsigned int level = 1; level <= f->levels; level++)
+		if (pt_level_size(f, level) == size)
+			return f->level[level - 1].leaf ? level : 0;
+	return 0;
+}
+
+int pt_map_page(struct pt *pt, u64 va, u64 pa, u64 size, u32 prot, bool *replaced)
+{
+	const struct pt_format *f = pt->cfg.format;
+	unsigned int level = leaf_level(f, size);
+	void *entry;
+	u64 old;
+
+	if (!level || !IS_ALIGNED(va | pa, size) || check_prot(f, prot))
+		return -EINVAL;
+	if (pa >> f->pa_bits || check_va(f, va, size))
+		return -ERANGE;
+	entry = pt_make_entry(pt, va, level);
+	if (!entry)
+		return -ENOMEM;
+	old = load(f, entry);
+	*replaced = is_present(f, old);
+	store(f, entry, leaf_bits(pt, level, prot) | pa);
+	if (*replaced && !is_leaf(f, old, level))
+		free_table(pt, old & f->addr, level - 1);
+	return 0;
+}

@@ -172,6 +172,13 @@ int __must_check pt_map(struct pt *pt, u64 va, u64 pa, u64 size, u32 prot,
 			u64 page_max);
 
 /*
+ * pt_map of one page, whose size is one of the format's, on one way down: for
+ * page faults.  *replaced tells whether something was mapped there.
+ */
+int __must_check pt_map_page(struct pt *pt, u64 va, u64 pa, u64 size, u32 prot,
+			     bool *replaced);
+
+/*
  * Takes mappings away; what is not mapped is skipped.  -ENOMEM can come from
  * splitting a large page, other errors as pt_map.
  */

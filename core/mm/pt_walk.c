@@ -278,10 +278,13 @@ static int walk_once(struct walk *w, struct pt_walk_result *res)
 int pt_walk(const struct pt_walk_env *env, u64 va, u32 access,
 	    struct pt_walk_result *res)
 {
-	struct walk w = { .env = env, .access = access };
+	struct walk w;
 	int ret = -EAGAIN;
 
-	memset(res, 0, sizeof(*res));
+	/* Not the steps, which cost more to clear than to walk. */
+	w.env = env;
+	w.access = access;
+	*res = (struct pt_walk_result){ .gpa = 0 };
 	w.f = pt_walk_format(env);
 	/* APM2 5.1: without long mode linear addresses have 32 bits. */
 	w.va = env->nested || ((env->cr0 & CR0_PG) && w.f->canonical) ?

@@ -41,7 +41,10 @@ static int l1_read(void *ctx, u64 gpa, void *buf, unsigned int len)
 	if (!step->entry)
 		step->entry = &no_memory;
 	step->value = load(step->entry, len);
-	memcpy(buf, &step->value, len);
+	if (len == 8)
+		*(u64 *)buf = step->value;
+	else
+		*(u32 *)buf = (u32)step->value;
 	return 0;
 }
 
@@ -133,6 +136,7 @@ static u32 put(struct shadow *s, u64 key, u32 parent, bool leaf, const struct sh
 	p->key = key;
 	p->parent = (u16)parent;
 	p->leaf = leaf;
+	p->vacant = false;
 	p->next = *head;
 	*head = (u16)i;
 	return i;
@@ -157,7 +161,7 @@ static int make_room(struct shadow *s)
 
 static void forget_all(struct shadow *s)
 {
-	s->n = 0;
+	s->n = s->vacant = 0;
 	memset(s->index->bucket, 0xff, sizeof(s->index->bucket));
 }
 
@@ -209,9 +213,25 @@ static bool agrees(struct shadow *s, u32 i)
 }
 
 /*
- * Removes the records that do not agree with memory and those below them, and
- * takes their mappings away.  Parents stand before their children, and the
- * order is kept, so one pass does.
+ * A leaf's entry has changed: its mappings go, while the record stays for the
+ * next fill, as one that always agrees with memory.
+ */
+static void vacate(struct shadow *s, u32 i)
+{
+	struct shadow_place *p = place(s, i);
+
+	take_away(s, p->key);
+	*record(s, i) = (struct shadow_record){
+		&no_memory, load(&no_memory, s->l1_format->entry_size)
+	};
+	p->vacant = true;
+	s->vacant++;
+}
+
+/*
+ * Removes the records that do not agree with memory, those below them, and
+ * vacant ones, and takes their mappings away.  Parents stand before their
+ * children, and the order is kept, so one pass does.
  */
 static void prune(struct shadow *s)
 {
@@ -221,14 +241,14 @@ static void prune(struct shadow *s)
 	for (u32 i = 0; i < n; i++) {
 		struct shadow_place *p = place(s, i);
 		u32 parent = p->parent;
-		bool orphan = false;
 
+		p->moved = NONE;
 		if (parent != NONE) {
 			parent = place(s, parent)->moved;
-			orphan = parent == NONE;
+			if (parent == NONE)
+				continue;
 		}
-		p->moved = NONE;
-		if (orphan)
+		if (p->vacant)
 			continue;
 		if (!agrees(s, i)) {
 			take_away(s, p->key);
@@ -243,18 +263,22 @@ static void prune(struct shadow *s)
  * Brings a record up to date with what a walk has used.  -EAGAIN: more depends
  * on the old value than the caller's mapping, and prune must remove it.
  */
-static int renew(struct shadow *s, u32 i, bool leaf, u64 value)
+static int renew(struct shadow *s, u32 i, bool leaf, const struct shadow_record *used)
 {
 	struct shadow_record *r = record(s, i);
 	struct shadow_place *p = place(s, i);
 
-	if (!same_but_ad(s, p->key, r->value, value)) {
+	if (!p->vacant && !same_but_ad(s, p->key, r->value, used->value)) {
 		if (!p->leaf)
 			return -EAGAIN;
-		take_away(s, p->key);
-		p->leaf = leaf;
+		vacate(s, i);
 	}
-	r->value = value;
+	if (p->vacant) {
+		p->vacant = false;
+		s->vacant--;
+	}
+	p->leaf = leaf;
+	*r = *used;
 	return 0;
 }
 
@@ -269,7 +293,7 @@ static int remember(struct shadow *s, u64 l2_gpa, unsigned int leaf)
 		u64 key = ALIGN_DOWN(l2_gpa, size) | level;
 		u32 r = find(s, key);
 		int err = r == NONE ? make_room(s) :
-				      renew(s, r, level == leaf, s->step[i].value);
+				      renew(s, r, level == leaf, &s->step[i]);
 
 		if (err)
 			return err;
@@ -295,18 +319,16 @@ static u32 rights(const struct pt_walk_result *res, const struct gmem_backing *b
 
 static int map(struct shadow *s, u64 start, const struct gmem_backing *b, u32 prot)
 {
-	struct pt_mapping old;
+	bool replaced = false;
 	int err;
 
 	/* The most that one page needs, none of it a split. */
 	if (s->pt.tables + s->cfg.pt.format->levels - 1 > s->cfg.max_tables)
 		return -ENOMEM;
+	err = pt_map_page(&s->pt, start, b->pa, b->size, prot, &replaced);
 	/* The fault has shown that a TLB has the old entry, even the same. */
-	if (!pt_query(&s->pt, start, &old))
-		s->gen++;
-	err = pt_map(&s->pt, start, b->pa, b->size, prot, b->size);
-	if (!err)
-		s->stats.fills++;
+	s->gen += replaced;
+	s->stats.fills += !err;
 	return err;
 }
 
@@ -366,15 +388,20 @@ static __always_inline u32 first_change(const struct shadow_record *r, u32 i, u3
 	return i;
 }
 
-static __always_inline bool all_agree(struct shadow *s, unsigned int size)
+/* False when a record that others depend on does not agree with memory. */
+static __always_inline bool compare(struct shadow *s, unsigned int size)
 {
 	for (u32 base = 0; base < s->n; base += SHADOW_CHUNK) {
 		const struct shadow_record *r = record(s, base);
 		u32 n = MIN(s->n - base, SHADOW_CHUNK);
 
-		for (u32 i = 0; (i = first_change(r, i, n, size)) < n; i++)
-			if (!agrees(s, base + i))
+		for (u32 i = 0; (i = first_change(r, i, n, size)) < n; i++) {
+			if (agrees(s, base + i))
+				continue;
+			if (!place(s, base + i)->leaf)
 				return false;
+			vacate(s, base + i);
+		}
 	}
 	return true;
 }
@@ -382,12 +409,14 @@ static __always_inline bool all_agree(struct shadow *s, unsigned int size)
 bool shadow_sync(struct shadow *s)
 {
 	u64 gen = s->gen;
+	bool whole;
 
-	s->stats.syncs++;
-	s->stats.compared += s->n;
 	if (!s->n)
 		return false;
-	if (!(s->l1_format->entry_size == 4 ? all_agree(s, 4) : all_agree(s, 8)))
+	s->stats.syncs++;
+	s->stats.compared += s->n;
+	whole = s->l1_format->entry_size == 4 ? compare(s, 4) : compare(s, 8);
+	if (!whole || s->vacant > s->n / 2)
 		prune(s);
 	return s->gen != gen;
 }

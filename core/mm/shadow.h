@@ -93,6 +93,7 @@ struct shadow_place {
 	u16 next;		/* in its hash bucket */
 	u16 moved;		/* its new index, while records are removed */
 	bool leaf;		/* maps a page: no record has it as parent */
+	bool vacant;		/* nothing is mapped through it, see shadow.c */
 };
 
 /* The flush reads only record[]. */
@@ -128,7 +129,8 @@ struct shadow {
 	const struct pt_format *l1_format;
 	struct shadow_index *index;
 	u64 index_pa;
-	u32 n;			/* records in use */
+	u32 n;			/* records */
+	u32 vacant;		/* of them, for leaves that were taken away */
 	u32 chunks;		/* pages of records allocated */
 	struct shadow_record step[PT_MAX_LEVELS];	/* of the walk */
 	u32 steps;

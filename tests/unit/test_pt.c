@@ -221,6 +221,45 @@ static void test_out_of_memory_leaves_a_usable_table(void **state)
 	assert_int_equal(pt_init(&pt, &cfg), -ENOMEM);
 }
 
+/* pt_map_page against pt_map, over what was there. */
+static void test_map_page(void **state)
+{
+	static const u64 sizes[] = { PAGE_SIZE, SIZE_2M, SIZE_1G };
+	struct pt_mapping a, b;
+	struct pt pt, ref;
+	bool replaced;
+
+	start(&pt, &pt_format_npt);
+	start(&ref, &pt_format_npt);
+	for (unsigned int i = 0; i < 9; i++) {
+		u64 size = sizes[i * 5 % 3], va = ALIGN_DOWN(SIZE_1G + 0x654000, size);
+		u32 prot = i % 2 ? PT_RWX | PT_UC : PT_R;
+
+		assert_int_equal(pt_map_page(&pt, va, SIZE_1G * i, size, prot, &replaced), 0);
+		assert_int_equal(replaced, i > 0);
+		assert_int_equal(pt_map(&ref, va, SIZE_1G * i, size, prot, size), 0);
+		for (u64 off = 0; off < SIZE_1G; off += SIZE_2M / 2 + PAGE_SIZE) {
+			int err = pt_query(&ref, SIZE_1G + off, &b);
+
+			assert_int_equal(pt_query(&pt, SIZE_1G + off, &a), err);
+			if (!err)
+				assert_int_equal(a.entry, b.entry);
+		}
+		assert_int_equal(pt.tables, ref.tables);
+	}
+	pt_free(&ref);
+	assert_int_equal(pt_map_page(&pt, 0, 0, SIZE_2M * 2, PT_R, &replaced), -EINVAL);
+	assert_int_equal(pt_map_page(&pt, 0, 0, 1ULL << 39, PT_R, &replaced), -EINVAL);
+	assert_int_equal(pt_map_page(&pt, PAGE_SIZE, 0, SIZE_2M, PT_R, &replaced), -EINVAL);
+	assert_int_equal(pt_map_page(&pt, 0, PAGE_SIZE, SIZE_2M, PT_R, &replaced), -EINVAL);
+	assert_int_equal(pt_map_page(&pt, 0, 0, PAGE_SIZE, PT_W, &replaced), -EINVAL);
+	assert_int_equal(pt_map_page(&pt, 1ULL << 48, 0, PAGE_SIZE, PT_R, &replaced), -ERANGE);
+	assert_int_equal(pt_map_page(&pt, 0, 1ULL << 52, PAGE_SIZE, PT_R, &replaced), -ERANGE);
+	arena.budget = 1;
+	assert_int_equal(pt_map_page(&pt, 1ULL << 40, 0, PAGE_SIZE, PT_R, &replaced), -ENOMEM);
+	stop(&pt);
+}
+
 static void test_clear_keeps_only_the_root(void **state)
 {
 	struct pt_mapping m;
@@ -539,6 +578,7 @@ int main(void)
 		T(test_no_nx),
 		T(test_arguments),
 		T(test_out_of_memory_leaves_a_usable_table),
+		T(test_map_page),
 		T(test_clear_keeps_only_the_root),
 		T(test_make_entry),
 		cmocka_unit_test(test_random_32bit),
