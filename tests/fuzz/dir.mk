@@ -9,6 +9,7 @@ FUZZ_LIBS_fuzz_insn := -lZydis
 fuzz-y += tests/fuzz/fuzz_acpi.c
 fuzz-y += tests/fuzz/fuzz_serial.c
 fuzz-y += tests/fuzz/fuzz_ptwalk.c
+fuzz-y += tests/fuzz/fuzz_shadow.c
 fuzz-y += tests/fuzz/fuzz_elf.c
 fuzz-y += tests/fuzz/fuzz_mb2.c
 fuzz-y += tests/fuzz/fuzz_bzimage.c

@@ -58,6 +58,7 @@ $(O)/host/tests/unit/test_emul_native: $(O)/host/tests/unit/native.o
 unit-y += tests/unit/test_pt_walk.c
 unit-y += tests/unit/test_ept_walk.c
 unit-y += tests/unit/test_shadow.c
+unit-y += tests/unit/test_shadow_cache.c
 unit-y += tests/unit/test_shadow_sync.c
 unit-y += tests/unit/test_shadow_model.c
 unit-y += tests/unit/test_load.c
