@@ -48,7 +48,7 @@ fuzz: fuzz-build
 
 .PHONY: unit fuzz fuzz-build
 .SECONDARY:
--include $(PURE_HOST:.o=.d) $(UNIT_BINS:%=%.d) $(FUZZ_BINS:%=%.d)
+-include $(PURE_HOST:.o=.d) $(PURE_FUZZ:.o=.d) $(UNIT_BINS:%=%.d) $(FUZZ_BINS:%=%.d)
 
 # Names of the unit tests, for tools/check.sh.
 list-unit:
