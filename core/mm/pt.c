@@ -530,7 +530,13 @@ void *pt_make_entry(struct pt *pt, u64 va, unsigned int level)
 	if (check_va(f, va, 1) || !level || level > f->levels)
 		return NULL;
 	for (unsigned int l = f->levels; l > level; l--) {
-		table = make_child(pt, entry_at(pt, table, l, va), l);
+		void *entry = entry_at(pt, table, l, va);
+		u64 e = load(f, entry);
+
+		if (likely(is_present(f, e) && !is_leaf(f, e, l)))
+			table = e & f->addr;
+		else
+			table = make_child(pt, entry, l);
 		if (!table)
 			return NULL;
 	}

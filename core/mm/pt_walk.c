@@ -20,7 +20,9 @@ struct walk {
 	u32 access;
 	struct step step[PT_MAX_LEVELS];	/* [level - 1] */
 	unsigned int level;			/* reached */
-	bool w, u, x;				/* all levels so far */
+	u64 high;				/* reserved at all levels */
+	bool w, u, x;				/* of all levels */
+	bool a;					/* accessed is set in all */
 };
 
 const struct pt_format *pt_walk_format(const struct pt_walk_env *env)
@@ -62,8 +64,8 @@ static u64 reserved_32bit(const struct walk *w, u64 e)
 	return is_leaf(w, e) && w->level == 2 ? BITS(21, m - 19) : 0;
 }
 
-/* Reserved bits of a PAE or long-mode entry. */
-static u64 reserved_64bit(const struct walk *w, u64 e)
+/* Bits that are reserved at every level of PAE and long mode. */
+static u64 reserved_high(const struct walk *w)
 {
 	const struct pt_walk_env *env = w->env;
 	u64 mask = env->maxphyaddr < 52 ? BITS(51, env->maxphyaddr) : 0;
@@ -71,8 +73,15 @@ static u64 reserved_64bit(const struct walk *w, u64 e)
 	if (!(env->efer & EFER_NXE))
 		mask |= PTE_NX;
 	/* APM2 5.2.3, SDM3 table 4-8 and 4.4.2 */
-	if (is_pae(w))
-		mask |= BITS(62, 52);
+	return is_pae(w) ? mask | BITS(62, 52) : mask;
+}
+
+/* Reserved bits of a PAE or long-mode entry. */
+static u64 reserved_64bit(const struct walk *w, u64 e)
+{
+	const struct pt_walk_env *env = w->env;
+	u64 mask = w->high;
+
 	if (is_pae(w) && w->level == 3)
 		return mask | PTE_NX | BITS(8, 5) | BITS(2, 1);
 	/* APM2 5.3.3: PML4E and PML5E bits 8:7; SDM3 table 4-15: bit 7. */
@@ -146,8 +155,8 @@ static int read_entry(struct walk *w, u64 table, struct pt_walk_result *res)
 static int descend(struct walk *w, struct pt_walk_result *res)
 {
 	u64 table = top_table(w);
+	u64 all = ~0ULL, any = 0;
 
-	w->w = w->u = w->x = true;
 	for (w->level = w->f->levels;; w->level--) {
 		bool pdpte = is_pae(w) && w->level == 3;
 		u64 e;
@@ -161,14 +170,18 @@ static int descend(struct walk *w, struct pt_walk_result *res)
 		if (!(pdpte && w->env->use_pdptr) && (e & reserved(w, e)))
 			return fault(w, PFERR_P | PFERR_RSVD, res);
 		if (!pdpte) {
-			w->w &= !!(e & PTE_W);
-			w->u &= !!(e & PTE_U);
-			w->x &= !(e & w->f->nx);
+			all &= e;
+			any |= e;
 		}
 		if (is_leaf(w, e))
-			return 0;
+			break;
 		table = e & w->f->addr;
 	}
+	w->w = all & PTE_W;
+	w->u = all & PTE_U;
+	w->x = !(any & w->f->nx);
+	w->a = all & PTE_A;
+	return 0;
 }
 
 /* APM2 5.6, SDM3 4.6.1 */
@@ -215,6 +228,8 @@ static int set_flags(struct walk *w, struct pt_walk_result *res)
 {
 	const struct pt_mem *mem = &w->env->mem;
 
+	if (w->a && (!(w->access & PTA_WRITE) || res->entry & PTE_D))
+		return 0;
 	for (unsigned int level = w->f->levels; level >= w->level; level--) {
 		struct step *s = &w->step[level - 1];
 		u64 want = s->e | PTE_A;
@@ -286,6 +301,7 @@ int pt_walk(const struct pt_walk_env *env, u64 va, u32 access,
 	w.access = access;
 	*res = (struct pt_walk_result){ .gpa = 0 };
 	w.f = pt_walk_format(env);
+	w.high = reserved_high(&w);
 	/* APM2 5.1: without long mode linear addresses have 32 bits. */
 	w.va = env->nested || ((env->cr0 & CR0_PG) && w.f->canonical) ?
 		va : (u32)va;

@@ -118,8 +118,12 @@ static u16 *bucket(const struct shadow *s, u64 key)
 
 static u32 find(const struct shadow *s, u64 key)
 {
-	u32 i = *bucket(s, key);
+	u32 i = s->last[(key & KEY_LEVEL) - 1];
 
+	/* Faults follow each other, and upper levels are then the same. */
+	if (i < s->n && place(s, i)->key == key)
+		return i;
+	i = *bucket(s, key);
 	while (i != NONE && place(s, i)->key != key)
 		i = place(s, i)->next;
 	return i;
@@ -299,6 +303,7 @@ static int remember(struct shadow *s, u64 l2_gpa, unsigned int leaf)
 			return err;
 		if (r == NONE)
 			r = put(s, key, parent, level == leaf, &s->step[i]);
+		s->last[level - 1] = (u16)r;
 		parent = r;
 	}
 	return 0;

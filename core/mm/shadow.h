@@ -132,6 +132,7 @@ struct shadow {
 	u32 n;			/* records */
 	u32 vacant;		/* of them, for leaves that were taken away */
 	u32 chunks;		/* pages of records allocated */
+	u16 last[PT_MAX_LEVELS];	/* records used last, by level: a hint */
 	struct shadow_record step[PT_MAX_LEVELS];	/* of the walk */
 	u32 steps;
 	bool stale;		/* of a cache: flushed, but not compared yet */

@@ -163,8 +163,10 @@ static void put_entry(struct world *w, unsigned int page, unsigned int index, u6
 {
 	unsigned int size = w->key.cr4 & CR4_PAE ? 8 : 4;
 
+	u8 *p = page % (PAGES + 1) < PAGES ? w->ram + page % (PAGES + 1) * PAGE_SIZE : w->rom;
+
 	/* Few places, so that operations meet. */
-	memcpy(w->ram + page % PAGES * PAGE_SIZE + index % 4 * size, &e, size);
+	memcpy(p + index % 4 * size, &e, size);
 }
 
 /* Anything, or an entry whose address and rights have a meaning. */
