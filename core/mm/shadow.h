@@ -157,7 +157,8 @@ void shadow_drop(struct shadow *s);
 /*
  * What L1's flush does: takes away what no longer agrees with L1's tables.
  * True when something was taken away (and gen has changed).  Costs about five
- * instructions for each record when nothing has changed.
+ * instructions for each record, some dozens more for each page that L1 has
+ * changed, and about a hundred for each record when L1 has changed a table.
  */
 bool shadow_sync(struct shadow *s);
 

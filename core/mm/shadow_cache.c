@@ -52,8 +52,6 @@ struct shadow *shadow_cache_find(struct shadow_cache *c, const struct shadow_key
 		s = take(c);
 		if (!s)
 			return NULL;
-		/* The processor may have L2's own translations by the old one. */
-		s->gen++;
 	} else if (s->stale || s->key.asid != key->asid) {
 		shadow_sync(s);
 		/* APM2 15.16: a new ASID has no translations of L2's either. */

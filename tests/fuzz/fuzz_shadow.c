@@ -184,12 +184,12 @@ static void write_entry(struct world *w, const struct op *op)
 /* Tables that work to begin with: each page points to the next one. */
 static void first_tables(struct world *w)
 {
-	u64 rights = PTE_P | (w->key.cr4 & CR4_PAE && !(w->key.efer & EFER_LMA) ? 0 : PTE_W | PTE_U);
+	bool pae = w->key.cr4 & CR4_PAE && !(w->key.efer & EFER_LMA);
 
 	for (unsigned int page = 0; page < PAGES; page++)
 		for (unsigned int i = 0; i < 4; i++)
 			put_entry(w, page, i, (page + 1) * PAGE_SIZE |
-					      (page ? PTE_P | PTE_W | PTE_U : rights));
+					      (pae && !page ? PTE_P : PTE_P | PTE_W | PTE_U));
 }
 
 static void step(struct world *w, const struct op *op)

@@ -121,8 +121,25 @@ static void test_flushes_by_asid(void **state)
 	shadow_cache_flush_all(&cache);
 	assert_false(has(shadow_cache_find(&cache, &key[1])));
 	assert_int_equal(s[1]->stats.syncs, 1);
-	shadow_cache_find(&cache, &key[1]);
-	assert_int_equal(s[1]->stats.syncs, 1);
+	close_cache();
+}
+
+/* One flush, one comparison. */
+static void test_flush_is_done_once(void **state)
+{
+	struct shadow_key key;
+	struct shadow *s;
+
+	open_cache(1);
+	key = tables(0, 1);
+	s = use(&key);
+	shadow_cache_flush_all(&cache);
+	shadow_cache_flush_asid(&cache, 1);
+	for (int i = 0; i < 3; i++)
+		assert_ptr_equal(shadow_cache_find(&cache, &key), s);
+	assert_int_equal(s->stats.syncs, 1);
+	assert_int_equal(s->stats.compared, 4);
+	assert_true(has(s));
 	close_cache();
 }
 
@@ -202,6 +219,7 @@ int main(void)
 		cmocka_unit_test(test_least_recently_used),
 		cmocka_unit_test(test_modes_have_own_shadows),
 		cmocka_unit_test(test_flushes_by_asid),
+		cmocka_unit_test(test_flush_is_done_once),
 		cmocka_unit_test(test_new_asid_is_a_flush),
 		cmocka_unit_test(test_drop_all),
 		cmocka_unit_test(test_cache_without_memory),
