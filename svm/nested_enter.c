@@ -117,10 +117,16 @@ static void merge_intercepts(struct vcpu *v)
 				   (vmcb_get_intercept_vec3(l1) & ~own));
 	vmcb_set_intercept_vec4(c, vmcb_get_intercept_vec4(l0) | vmcb_get_intercept_vec4(l1));
 	vmcb_set_intercept_vec5(c, vmcb_get_intercept_vec5(l0) | vmcb_get_intercept_vec5(l1));
+	/* Where the CPU does not meet L1's intercept, another one does. */
+	if (svm.quirks.int3_is_swint &&
+	    vmcb_get_intercept_exceptions(l1) & (BIT(VEC_BP) | BIT(VEC_OF)))
+		vmcb_set_intercept_vec3(c, vmcb_get_intercept_vec3(c) | VEC3_SWINT);
 	/* svm_apply_intercepts makes the rest of these, with L0's windows. */
 	a->exc_want = n->l1.exc_want | vmcb_get_intercept_exceptions(l1);
 	a->vec3_want = vmcb_get_intercept_vec3(l1) & own;
 	a->cr_write_want = n->l1.cr_write_want | vmcb_get_intercept_cr_write(l1);
+	if (svm.quirks.lmsw_not_sel && vmcb_get_intercept_vec3(l1) & VEC3_CR0_SEL_WRITE)
+		a->cr_write_want |= BIT(0);
 	svm_apply_intercepts(a);
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/mm/gmem.h"
 #include "core/mm/pt_walk.h"
+#include "core/vm/insn.h"
 #include "core/vm/run.h"
 #include "core/x86/regs.h"
 #include "svm/exit.h"
@@ -345,20 +346,62 @@ static bool own_cr8(struct vcpu *v)
 	return true;
 }
 
+/* APM2 15.8.1: does a write to CR0 change more than TS and MP? */
+static bool selective(struct vcpu *v)
+{
+	const struct exit_cr *x = &v->exit.cr;
+	u64 old = vmcb_get_cr0(svm_nested_of(v)->vmcb02), new = v->gpr[x->gpr & 15];
+
+	/* LMSW meets it whatever it changes. */
+	if (x->kind != CR_MOV)
+		return x->kind == CR_LMSW;
+	return (old ^ new) & ~(CR0_TS | CR0_MP);
+}
+
 static bool control_register(struct vcpu *v)
 {
 	const struct svm_nested *n = svm_nested_of(v);
 
 	if (svm_nested_wants(n->vmcb12, v->exit.code))
 		return to_l1(v);
+	if (v->exit.code == SVM_EXIT_CR_WRITE && selective(v) &&
+	    vmcb_get_intercept_vec3(n->vmcb12) & VEC3_CR0_SEL_WRITE) {
+		v->exit.code = SVM_EXIT_CR0_SEL_WRITE;
+		return to_l1(v);
+	}
 	return v->exit.cr.num == 8 && v->exit.cr.write &&
 	       vmcb_get_int_ctl(n->vmcb12) & INT_CTL_V_INTR_MASKING && own_cr8(v);
+}
+
+/* INT n, and where the CPU takes them for one INT3 and INTO. */
+static bool soft_interrupt(struct vcpu *v)
+{
+	const struct svm_nested *n = svm_nested_of(v);
+	struct event e = { .type = EVENT_SOFT_EXC };
+	struct insn i;
+
+	if (vcpu_decode(v, &i, INSN_RULE_AMD) || insn_is(&i, INSN_MAP_1, 0xcd)) {
+		if (svm_nested_wants(n->vmcb12, SVM_EXIT_SWINT))
+			return to_l1(v);
+		/* L0 has intercepted it for the sake of the others. */
+		v->events.reinject = v->exit.exc;
+		return true;
+	}
+	e.vector = insn_is(&i, INSN_MAP_1, 0xcc) ? VEC_BP : VEC_OF;
+	e.insn_len = i.len;
+	if (svm_nested_wants(n->vmcb12, SVM_EXIT_EXCP + e.vector)) {
+		v->exit.code = SVM_EXIT_EXCP + e.vector;
+		svm_nested_exit(v, v->exit.code, 0, 0);
+	} else {
+		v->events.reinject = e;
+	}
+	return true;
 }
 
 /* Exits that L1's intercept bit alone does not decide.  NULL: it does. */
 static bool (*const judge[EXIT_REASON_COUNT])(struct vcpu *v) = {
 	[EXIT_INTR_WINDOW] = window, [EXIT_DR] = debug_register,
-	[EXIT_CR] = control_register,
+	[EXIT_CR] = control_register, [EXIT_SWINT] = soft_interrupt,
 };
 
 /* An exit that only L0 has asked for: interrupts of the host, its own page faults. */

@@ -20,6 +20,8 @@ struct svm_quirks {
 	bool db_dr6_lost;	/* an intercepted #DB has not written DR6 */
 	bool int_idt_stale;	/* EXITINTINFO of INT n is that of an older exception */
 	bool virq_prio_wrong;	/* V_IRQ is taken with a priority equal to the TPR */
+	bool int3_is_swint;	/* INT3 meets the intercept of INT n, not that of #BP */
+	bool lmsw_not_sel;	/* LMSW does not meet the selective CR0 intercept */
 	bool pdpte_accessed;	/* sets the accessed bit of PDPTEs, which is reserved */
 	bool cr8_virq_fatal;	/* MOV to CR8 with V_IRQ pending stops the emulator */
 };

@@ -70,6 +70,8 @@ void svm_describe(char *buf, size_t size)
 		{ svm.quirks.db_dr6_lost, "db_dr6_lost" },
 		{ svm.quirks.int_idt_stale, "int_idt_stale" },
 		{ svm.quirks.virq_prio_wrong, "virq_prio_wrong" },
+		{ svm.quirks.int3_is_swint, "int3_is_swint" },
+		{ svm.quirks.lmsw_not_sel, "lmsw_not_sel" },
 		{ svm.quirks.pdpte_accessed, "pdpte_accessed" },
 		{ svm.quirks.cr8_virq_fatal, "cr8_virq_fatal" },
 	};

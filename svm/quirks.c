@@ -197,6 +197,28 @@ static void probe_db(struct probe *p, struct svm_quirks *q)
 		q->db_dr6_lost = !(vmcb_get_dr6(p->c) & DR6_BS);
 }
 
+/* APM2 15.12.4: INT3 is an exception to the intercepts. */
+static void probe_int3(struct probe *p, struct svm_quirks *q)
+{
+	static const u8 code[] = { 0xcc };
+
+	guest_reset(p, code, sizeof(code), 0);
+	vmcb_set_intercept_exceptions(p->c, BIT(VEC_BP));
+	vmcb_set_intercept_vec3(p->c, vmcb_get_intercept_vec3(p->c) | VEC3_SWINT);
+	q->int3_is_swint = guest_run(p, false) == SVM_EXIT_SWINT;
+}
+
+/* smsw ax; or al, 2; lmsw ax; vmmcall: LMSW of CR0.MP alone (APM2 15.9). */
+static void probe_lmsw(struct probe *p, struct svm_quirks *q)
+{
+	static const u8 code[] = { 0x0f, 0x01, 0xe0, 0x0c, 0x02, 0x0f, 0x01, 0xf0,
+				   0x0f, 0x01, 0xd9 };
+
+	guest_reset(p, code, sizeof(code), 0);
+	vmcb_set_intercept_vec3(p->c, vmcb_get_intercept_vec3(p->c) | VEC3_CR0_SEL_WRITE);
+	q->lmsw_not_sel = guest_run(p, false) == SVM_EXIT_VMMCALL;
+}
+
 /* INT 21h whose push meets an unmapped page: EXITINTINFO must name it (APM2 15.7.2). */
 static void probe_int(struct probe *p, struct svm_quirks *q)
 {
@@ -221,6 +243,8 @@ int svm_find_quirks(struct svm_quirks *q)
 		probe_intr(&p, q);
 		probe_cr2(&p, q);
 		probe_db(&p, q);
+		probe_int3(&p, q);
+		probe_lmsw(&p, q);
 		probe_int(&p, q);
 		if (svm.caps.nrips)
 			probe_soft(&p, q);

@@ -37,7 +37,7 @@ static const struct row {
 	const char *why;
 } rows[] = {
 	{ "#DE", &l2_de, VEC_DE, false, 0, 0, 0, 0, NULL },
-	{ "#BP", &l2_bp, VEC_BP, false, 0, 0, 0, KNOWN_TCG,
+	{ "#BP", &l2_bp, VEC_BP, false, 0, 0, 0, KNOWN_TCG_BARE,
 	  "QEMU 7.2 excp_helper.c raise_interrupt2: INT3 is checked as SVM_EXIT_SWINT" },
 	{ "#UD", &l2_ud, VEC_UD, false, 0, 0, 0, 0, NULL },
 	{ "#NM", &l2_nm, VEC_NM, false, 0, CR0_TS, 0, 0, NULL },

@@ -191,7 +191,7 @@ static void check_32bit(void)
 	l2.c.rip = (ulong)into32;
 	l2.c.intercept_exceptions = 1u << VEC_OF;
 	svm_run(&l2);
-	rt_known(svm_known(KNOWN_TCG), l2.c.exitcode == EXIT_EXCEPTION + VEC_OF, "#OF",
+	rt_known(svm_known(KNOWN_TCG_BARE), l2.c.exitcode == EXIT_EXCEPTION + VEC_OF, "#OF",
 		 "QEMU 7.2 excp_helper.c raise_interrupt2: INTO is checked as SVM_EXIT_SWINT");
 }
 

@@ -176,7 +176,7 @@ static void check_uip(void)
 	bool seen = false;
 
 	rtc_write(RTC_A, RTC_A_32KHZ | 6);
-	for (unsigned int second = 0; second < 5 && !seen; second++) {
+	for (unsigned int second = 0; second < 20 && !seen; second++) {
 		rtc_read(RTC_C);
 		while (!(rtc_read(RTC_C) & RTC_U)) {
 			if (!(rtc_read(RTC_A) & RTC_A_UIP)) {
