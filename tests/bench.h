@@ -3,7 +3,7 @@
 #ifndef TESTS_BENCH_H
 #define TESTS_BENCH_H
 
-#include "tests/machine.h"
+#include "tests/guest_vm.h"
 
 #define SAMPLES		101
 #define WARM_UP		8	/* first ones, not counted */
@@ -26,6 +26,10 @@ STATIC_ASSERT(ROUNDS == 109 && G_DATA == 0x30000, "constants in the assembly bel
 	"mov %rax, (%rdi); add $8, %rdi; dec %ebp; jnz 1b\n\t"	\
 	end
 
+/* The same in a virtual PC, which that ends. */
+#define PC_END		"xor %eax, %eax; out %al, $0xf4"
+#define PC_MEASURE(before, setup, insn)	MEASURE_TO(PC_END, before, setup, insn)
+
 /* One measurement.  Its id is "bench.<name>", name that of its line. */
 struct bench {
 	struct test test;	/* the first member: bench_of */
@@ -35,6 +39,9 @@ struct bench {
 	bool untimed;		/* without the statistics of cycles */
 	u8 cpus;		/* vCPUs of a virtual PC */
 	bool shared;		/* that have one CPU of this machine */
+	bool nested;		/* that can virtualize */
+	const struct guest_code *l2;
+	u32 l2_vec3;		/* what L1 intercepts of it */
 };
 
 /* A file's measurements: static const struct bench x[] SECTION_ENTRY(bench). */
@@ -52,5 +59,9 @@ const char *bench_unit(void);
 void bench_print(struct test_ctx *t, u64 *v, u32 n, const char *unit);
 /* The samples that the guest left. */
 void bench_print_guest(struct test_ctx *t, struct machine *m);
+
+/* A virtual PC whose vCPUs are ready to run; what it prints when it has run. */
+struct guest_vm *bench_make_pc(struct test_ctx *t);
+void bench_run_pc(struct test_ctx *t, struct guest_vm *g);
 
 #endif

@@ -21,9 +21,6 @@
 #define VEC_REPLY	0x41
 #define STUB_SIZE	0x100
 
-#define PC_END		"xor %eax, %eax; out %al, $0xf4"
-#define PC_MEASURE(before, setup, insn)	MEASURE_TO(PC_END, before, setup, insn)
-
 /* In RSI: the registers of the local APIC. */
 #define APIC		"mov $0xfee00000, %esi\n\t"
 #define X2APIC		"mov $0x1b, %ecx; rdmsr; or $0x400, %eax; wrmsr\n\t"
@@ -93,9 +90,11 @@ static void start_vcpu(struct vcpu *v)
 	vlapic_mmio_write(v->apic, 0xf0, 4, 0x1ff);
 }
 
-static struct guest_vm *make_pc(struct test_ctx *t, const struct bench *b)
+struct guest_vm *bench_make_pc(struct test_ctx *t)
 {
-	const struct guest_vm_config cfg = { .id = t->cpu, .mem = PC_MEM, .cpus = b->cpus };
+	const struct bench *b = bench_of(t);
+	const struct guest_vm_config cfg = { .id = t->cpu, .mem = PC_MEM, .cpus = b->cpus,
+					     .nested = b->nested };
 	const char *why = "";
 	struct guest_vm *g = guest_vm_new(t, &cfg, &why);
 
@@ -113,10 +112,9 @@ static struct guest_vm *make_pc(struct test_ctx *t, const struct bench *b)
 	return g;
 }
 
-static void bench_pc(struct test_ctx *t)
+void bench_run_pc(struct test_ctx *t, struct guest_vm *g)
 {
 	const struct bench *b = bench_of(t);
-	struct guest_vm *g = make_pc(t, b);
 	u64 deadline = t->deadline ? t->deadline - MIN(t->deadline, us_to_tsc(GRACE_US)) : 0;
 	struct vcpu *end;
 
@@ -128,6 +126,11 @@ static void bench_pc(struct test_ctx *t)
 	      end->why[0] ? ": " : "", end->why);
 	if (end->stop == STOP_DONE)
 		bench_print_guest(t, &g->m);
+}
+
+static void bench_pc(struct test_ctx *t)
+{
+	bench_run_pc(t, bench_make_pc(t));
 }
 
 #define PC_BENCH(id_, code, cpus_, needs_, ...)					\
