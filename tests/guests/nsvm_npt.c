@@ -425,6 +425,41 @@ static void check_pat(void)
 	wrmsr(MSR_PAT, pat);
 }
 
+/* APM2 15.33.1: VMSAVE and VMLOAD of L2 by its own physical addresses. */
+L2_CODE(vmsave, "mov $0x800000, %eax", "vmsave");
+L2_CODE(vmload, "mov $0x800000, %eax", "vmload");
+
+static void check_virtual_vmload(void)
+{
+	struct vmcb *there = (struct vmcb *)OTHER;
+
+	if (!svm_has(SVM_VMLOAD)) {
+		rt_note("no virtual VMLOAD and VMSAVE");
+		return;
+	}
+	start();
+	l2.c.virt_ext = 2;
+	l2.c.lstar = 0x445566;
+	there->lstar = 0;
+	*npt_entry(PAGE, NPT_4K) = OTHER | NPT_RIGHTS;
+	run(&l2_vmsave);
+	rt_check(l2.c.exitcode == EXIT_VMMCALL && there->lstar == 0x445566, "virtual VMSAVE",
+		 "exit %llx, %llx", l2.c.exitcode, there->lstar);
+	there->lstar = 0x778899;
+	run(&l2_vmload);
+	rt_check(l2.c.exitcode == EXIT_VMMCALL && l2.c.lstar == 0x778899, "virtual VMLOAD",
+		 "exit %llx, %llx", l2.c.exitcode, l2.c.lstar);
+	*npt_entry(PAGE, NPT_4K) = 0;
+	l2.c.tlb_control = TLB_FLUSH_ALL;
+	run(&l2_vmsave);
+	rt_check(l2.c.exitcode == EXIT_NPF && (l2.c.exitinfo2 & ~0xfffULL) == PAGE,
+		 "virtual VMSAVE to what is not mapped", "exit %llx", l2.c.exitcode);
+	*npt_entry(PAGE, NPT_4K) = OTHER | NPT_RIGHTS;
+	L2_INTERCEPT(&l2, vec4, VEC4_VMSAVE, true);
+	run(&l2_vmsave);
+	l2_expect("an intercept comes first", &l2, EXIT_VEC4 + VEC4_VMSAVE);
+}
+
 int main(struct rt_info *info)
 {
 	const char *why;
@@ -444,5 +479,6 @@ int main(struct rt_info *info)
 	check_accesses();
 	check_apic();
 	check_pat();
+	check_virtual_vmload();
 	return rt_result();
 }

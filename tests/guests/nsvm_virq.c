@@ -312,6 +312,52 @@ static void check_vgif(void)
 	l2_expect("an intercept of STGI comes first", &l2, EXIT_VEC4 + VEC4_STGI);
 }
 
+/* APM2 15.21.10: V_NMI is taken where V_NMI_MASK is clear; IRET clears that. */
+static volatile u32 nmis;
+
+static bool on_nmi(struct rt_regs *r)
+{
+	nmis++;
+	cpuid(0);
+	return true;
+}
+
+static void check_vnmi(void)
+{
+	if (!svm_has(SVM_VNMI)) {
+		rt_note("no virtual NMI");
+		return;
+	}
+	rt_set_handler(VEC_NMI, on_nmi);
+	start(&l2_nops, V_NMI_ENABLE);
+	svm_run(&l2);
+	rt_check((u32)l2.c.exitcode == 0xffffffff, "V_NMI_ENABLE wants the intercept of NMI",
+		 "exit %llx", l2.c.exitcode);
+	start(&l2_nops, V_NMI_ENABLE | V_NMI);
+	L2_INTERCEPT(&l2, vec3, VEC3_NMI, true);
+	L2_INTERCEPT(&l2, vec3, VEC3_CPUID, true);
+	svm_run(&l2);
+	rt_check(l2.c.exitcode == EXIT_CPUID && nmis == 1 && !(l2.c.int_ctl & V_NMI) &&
+		 l2.c.int_ctl & V_NMI_MASK, "V_NMI", "exit %llx, %u, int_ctl %x", l2.c.exitcode,
+		 nmis, l2.c.int_ctl);
+	/* A second one waits for the handler's IRET. */
+	l2.c.int_ctl |= V_NMI;
+	l2.c.rip += 2;
+	svm_run(&l2);
+	rt_check(l2.c.exitcode == EXIT_CPUID && nmis == 2, "the second behind IRET",
+		 "exit %llx, %u", l2.c.exitcode, nmis);
+	l2.c.rip += 2;
+	svm_run(&l2);
+	rt_check(l2.c.exitcode == EXIT_VMMCALL && nmis == 2 && !(l2.c.int_ctl & V_NMI_MASK),
+		 "unmasked at the end", "exit %llx, %u, int_ctl %x", l2.c.exitcode, nmis,
+		 l2.c.int_ctl);
+	start(&l2_nops, V_NMI_ENABLE | V_NMI | V_NMI_MASK);
+	L2_INTERCEPT(&l2, vec3, VEC3_NMI, true);
+	svm_run(&l2);
+	rt_check(l2.c.exitcode == EXIT_VMMCALL && nmis == 2 && l2.c.int_ctl & V_NMI,
+		 "masked: stays pending", "exit %llx, %u", l2.c.exitcode, nmis);
+}
+
 int main(struct rt_info *info)
 {
 	const char *why;
@@ -331,5 +377,6 @@ int main(struct rt_info *info)
 	check_int_ctl();
 	check_masking();
 	check_vgif();
+	check_vnmi();
 	return rt_result();
 }

@@ -155,6 +155,8 @@ u64 svm_run(struct l2 *l);
  * IF is L1's at VMRUN; GIF is clear afterwards.  svm_vmrun_at is the VMRUN.
  */
 void svm_enter(struct vmcb *c, struct l2_regs *r);
+/* The same with a page for the host's state: for CPUs that do it at once. */
+void svm_enter_on(struct vmcb *c, struct l2_regs *r, void *host);
 extern char svm_vmrun_at[];
 
 /* Sets or clears the bit of an intercept vector; field is a member of vmcb. */

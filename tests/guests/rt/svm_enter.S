@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* void svm_enter(struct vmcb *c rdi, struct l2_regs *r rsi): svm.h. */
+/* void svm_enter_on(struct vmcb *c rdi, struct l2_regs *r rsi, void *host rdx): svm.h. */
 
 
 	.section .text.svm_enter, "ax"
 	.code64
-	.globl svm_enter, svm_vmrun_at
+	.globl svm_enter, svm_enter_on, svm_vmrun_at
 svm_enter:
+	leaq	host_state(%rip), %rdx
+svm_enter_on:
 	pushq	%rbx
 	pushq	%rbp
 	pushq	%r12
 	pushq	%r13
 	pushq	%r14
 	pushq	%r15
+	pushq	%rdx
 	pushq	%rsi
-	leaq	host_state(%rip), %rax
+	movq	%rdx, %rax
 	vmsave
 	movq	%rdi, %rax
 	vmload
@@ -50,7 +53,7 @@ svm_vmrun_at:
 	movq	%r13, 0x58(%rsi)
 	movq	%r14, 0x60(%rsi)
 	movq	%r15, 0x68(%rsi)
-	leaq	host_state(%rip), %rax
+	popq	%rax
 	vmload
 	popq	%r15
 	popq	%r14
