@@ -99,10 +99,10 @@ static const struct {
 	enum verdict (*fn)(struct vcpu *v);
 	u32 op;
 } insn[] = {
-	[VI_VMRUN] = { vmrun, 0x0f01d8 }, [VI_VMLOAD] = { vmload, 0x0f01da },
-	[VI_VMSAVE] = { vmsave, 0x0f01db }, [VI_STGI] = { do_stgi, 0x0f01dc },
-	[VI_CLGI] = { do_clgi, 0x0f01dd }, [VI_SKINIT] = { NULL, 0 },
-	[VI_INVLPGA] = { do_invlpga, 0x0f01df },
+	[VI_VMRUN] = { vmrun, INSN_OP_VMRUN }, [VI_VMLOAD] = { vmload, INSN_OP_VMLOAD },
+	[VI_VMSAVE] = { vmsave, INSN_OP_VMSAVE }, [VI_STGI] = { do_stgi, INSN_OP_STGI },
+	[VI_CLGI] = { do_clgi, INSN_OP_CLGI }, [VI_SKINIT] = { NULL, 0 },
+	[VI_INVLPGA] = { do_invlpga, INSN_OP_INVLPGA },
 };
 
 /* Its length, of which the address size follows. */

@@ -155,7 +155,6 @@ int __must_check insn_decode(struct insn *out, const u8 *bytes, size_t n,
 #define INSN_OP_VMSAVE	0x0f01db
 #define INSN_OP_STGI	0x0f01dc
 #define INSN_OP_CLGI	0x0f01dd
-#define INSN_OP_SKINIT	0x0f01de
 #define INSN_OP_INVLPGA	0x0f01df
 #define INSN_OP_SWAPGS	0x0f01f8
 #define INSN_OP_RDTSCP	0x0f01f9
