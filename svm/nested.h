@@ -115,6 +115,8 @@ void svm_nested_exit(struct vcpu *v, u64 code, u64 info1, u64 info2);
 void svm_nested_exit_invalid(struct vcpu *v, struct vmcb *page);
 /* vmcb01 again, with nothing told to L1. */
 void svm_nested_leave(struct vcpu *v);
+/* The level changes: windows are asked for anew, none of L1's is one of L2's. */
+void svm_nested_forget_windows(struct vcpu *v);
 bool svm_nested_reflect(struct vcpu *v);
 enum nested_events svm_nested_events(struct vcpu *v);
 void svm_nested_gate(struct vcpu *v, struct event_gate *gate);

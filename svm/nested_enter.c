@@ -323,18 +323,13 @@ void svm_nested_enter(struct vcpu *v)
 	a->vmcb = n->vmcb02;
 	a->vmcb_pa = (u64)n->vmcb02;
 	a->efer_svme = EFER_SVME;
-	/* Windows are asked for anew: none of L1's is one of L2's. */
-	a->wanted = 0;
-	a->windows = 0;
-	a->virq_window = a->virq_held = false;
-	v->windows = 0;
+	svm_nested_forget_windows(v);
 	v->in_l2 = true;
 	n->run_pending = true;
 	load_l2(v);
 	svm_nested_controls(v);
 	inject_l1s(v);
 	n->gif = true;
-	v->poke = 1;
 }
 
 /*

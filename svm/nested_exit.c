@@ -61,6 +61,27 @@ static u64 interrupted(const struct vcpu *v)
 	return e->type == EVENT_NONE ? 0 : svm_event_encode(e);
 }
 
+/*
+ * What is in the queue is looked at before each entry anyhow.  Who waits
+ * outside of it (INIT, an interrupt below the TPR) has to be asked again.
+ */
+static void look_again(struct vcpu *v)
+{
+	if (v->windows || v->init_waits)
+		v->poke = 1;
+}
+
+void svm_nested_forget_windows(struct vcpu *v)
+{
+	struct svm_vcpu *a = v->arch;
+
+	look_again(v);
+	a->wanted = 0;
+	a->windows = 0;
+	a->virq_window = a->virq_held = false;
+	v->windows = 0;
+}
+
 void svm_nested_leave(struct vcpu *v)
 {
 	struct svm_vcpu *a = v->arch;
@@ -91,16 +112,13 @@ void svm_nested_leave(struct vcpu *v)
 	a->soft_len = 0;
 	a->injected = false;
 	a->kick = false;
-	a->wanted = 0;
-	a->windows = 0;
-	a->virq_window = a->virq_held = false;
 	a->attention = true;
 	n->run_pending = false;
 	n->vmcb02->eventinj = 0;
 	v->in_l2 = false;
 	v->l2_paging = false;
 	v->l2_gen = 0;
-	v->windows = 0;
+	svm_nested_forget_windows(v);
 	svm_apply_intercepts(a);
 }
 
@@ -133,9 +151,8 @@ void svm_nested_set_gif(struct vcpu *v, bool gif)
 
 	svm_nested_of(v)->gif = gif;
 	a->attention = true;
-	/* Whatever waited for it. */
 	if (gif)
-		v->poke = 1;
+		look_again(v);
 }
 
 void svm_nested_exit(struct vcpu *v, u64 code, u64 info1, u64 info2)
@@ -163,7 +180,6 @@ void svm_nested_exit(struct vcpu *v, u64 code, u64 info1, u64 info2)
 	v->events.exception.type = EVENT_NONE;
 	v->mp_state = MP_RUNNABLE;
 	svm_nested_set_gif(v, false);
-	v->poke = 1;
 	step_over_vmrun(v);
 }
 
