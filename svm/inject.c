@@ -161,6 +161,8 @@ void svm_inject_prepare(struct vcpu *v)
 		ctl |= vmcb_get_int_ctl(svm_nested_of(v)->vmcb12) & VIRQ_BITS;
 	vmcb_set_int_ctl(c, ctl);
 	svm_apply_intercepts(a);
+	if (svm.caps.vgif && unlikely(v->nested) && !v->in_l2)
+		svm_nested_gif_intercepts(v);
 	a->attention = a->windows || a->nmi_blocked || a->step || a->soft_len ||
 		       a->injected || a->cr8_watch;
 }

@@ -57,7 +57,7 @@ struct svm_nested {
 	u64 vmcb12_pa;
 	u8 *msrpm02;
 	u64 hsave_pa, vm_cr;
-	bool gif;
+	bool gif;		/* see svm_nested_gif */
 	bool run_pending;	/* VMRUN was accepted, L2 has not run yet */
 	u64 nrip;		/* for the next #VMEXIT; 0: none */
 	struct svm_l1_saved l1;
@@ -73,6 +73,18 @@ struct svm_nested {
 static inline struct svm_nested *svm_nested_of(const struct vcpu *v)
 {
 	return v->nested;
+}
+
+/*
+ * The global interrupt flag (APM2 15.17).  While L1 runs on a CPU with virtual
+ * GIF it is that of vmcb01, which STGI and CLGI change without an exit (APM2
+ * 15.33.2); L2's are not let through.
+ */
+static inline bool svm_nested_gif(const struct vcpu *v)
+{
+	const struct svm_nested *n = svm_nested_of(v);
+
+	return svm.caps.vgif && !v->in_l2 ? vmcb_get_int_ctl(n->vmcb01) & INT_CTL_V_GIF : n->gif;
 }
 
 extern const struct nested_ops svm_nested_ops;
@@ -146,5 +158,7 @@ void svm_nested_fix_gp(struct vcpu *v, struct event *e);
 bool svm_nested_rdmsr(struct vcpu *v, u32 msr, u64 *val);
 bool svm_nested_wrmsr(struct vcpu *v, u32 msr, u64 val);
 void svm_nested_set_gif(struct vcpu *v, bool gif);
+/* While L1 runs, with virtual GIF: whether its STGI and CLGI exit. */
+void svm_nested_gif_intercepts(struct vcpu *v);
 
 #endif

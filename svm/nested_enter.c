@@ -115,7 +115,8 @@ static void merge_intercepts(struct vcpu *v)
 				       vmcb_get_intercept_dr_write(l1));
 	vmcb_set_intercept_vec3(c, (vmcb_get_intercept_vec3(l0) & ~own) |
 				   (vmcb_get_intercept_vec3(l1) & ~own));
-	vmcb_set_intercept_vec4(c, vmcb_get_intercept_vec4(l0) | vmcb_get_intercept_vec4(l1));
+	vmcb_set_intercept_vec4(c, vmcb_get_intercept_vec4(l0) | vmcb_get_intercept_vec4(l1) |
+				   VEC4_STGI | VEC4_CLGI);
 	vmcb_set_intercept_vec5(c, vmcb_get_intercept_vec5(l0) | vmcb_get_intercept_vec5(l1));
 	/* Where the CPU does not meet L1's intercept, another one does. */
 	if (svm.quirks.int3_is_swint &&

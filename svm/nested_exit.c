@@ -148,11 +148,26 @@ static void load_l1(struct vcpu *v)
 void svm_nested_set_gif(struct vcpu *v, bool gif)
 {
 	struct svm_vcpu *a = v->arch;
+	struct svm_nested *n = svm_nested_of(v);
+	u32 ctl = vmcb_get_int_ctl(n->vmcb01) & ~INT_CTL_V_GIF;
 
-	svm_nested_of(v)->gif = gif;
+	n->gif = gif;
+	if (svm.caps.vgif)
+		vmcb_set_int_ctl(n->vmcb01, gif ? ctl | INT_CTL_V_GIF : ctl);
 	a->attention = true;
 	if (gif)
 		look_again(v);
+}
+
+/* They exit while somebody waits for GIF, and when EFER says that there are none. */
+void svm_nested_gif_intercepts(struct vcpu *v)
+{
+	struct svm_vcpu *a = v->arch;
+	u32 both = VEC4_STGI | VEC4_CLGI, icpt = both;
+
+	if (a->efer_svme)
+		icpt = !svm_nested_gif(v) && (a->wanted || v->init_waits) ? VEC4_STGI : 0;
+	vmcb_set_intercept_vec4(a->vmcb, (vmcb_get_intercept_vec4(a->vmcb) & ~both) | icpt);
 }
 
 void svm_nested_exit(struct vcpu *v, u64 code, u64 info1, u64 info2)
@@ -485,7 +500,7 @@ void svm_nested_gate(struct vcpu *v, struct event_gate *gate)
 		if (intercepts(n, VEC3_NMI))
 			gate->nmi_ok = true;
 	}
-	if (!n->gif)
+	if (!svm_nested_gif(v))
 		*gate = (struct event_gate){ 0 };
 }
 
@@ -494,7 +509,7 @@ u32 svm_nested_windows(const struct vcpu *v, u32 wanted)
 	const struct svm_nested *n = svm_nested_of(v);
 
 	/* STGI exits, and everything is looked at again. */
-	if (!n->gif)
+	if (!svm_nested_gif(v))
 		return 0;
 	/* L2's flags and CR8 hold nothing of L1's back: only its own end does. */
 	if (v->in_l2 && vmcb_get_int_ctl(n->vmcb12) & INT_CTL_V_INTR_MASKING)

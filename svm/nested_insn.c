@@ -209,7 +209,9 @@ static int nested_init(struct vcpu *v)
 	n->vmcb02 = host_alloc(1, v->vm->owner);
 	n->vmcb12 = host_alloc(1, v->vm->owner);
 	n->msrpm02 = host_alloc(MSRPM_SIZE / PAGE_SIZE, v->vm->owner);
-	n->gif = true;
+	if (svm.caps.vgif)
+		vmcb_set_int_ctl(a->vmcb, vmcb_get_int_ctl(a->vmcb) | INT_CTL_V_GIF_ENABLE);
+	svm_nested_set_gif(v, true);
 	a->exc_guard |= BIT(VEC_GP);
 	svm_apply_intercepts(a);
 	if (!n->vmcb02 || !n->vmcb12 || !n->msrpm02 || svm_nested_npt_init(v)) {
@@ -229,8 +231,10 @@ static bool init_signal(struct vcpu *v)
 	struct svm_nested *n = svm_nested_of(v);
 	struct svm_vcpu *a = v->arch;
 
-	if (!n->gif)
+	if (!svm_nested_gif(v)) {
+		a->attention = true;
 		return true;
+	}
 	if (!v->in_l2 || !(vmcb_get_intercept_vec3(n->vmcb12) & VEC3_INIT))
 		return false;
 	if (n->run_pending || v->events.reinject.type != EVENT_NONE) {

@@ -223,6 +223,8 @@ void svm_set(struct vcpu *v, enum vreg r, u64 val)
 		v->rflags = val;
 		return;
 	case VREG_EFER:
+		/* STGI and CLGI come or go with it. */
+		a->attention = true;
 		a->efer_svme = val & EFER_SVME;
 		vmcb_set_efer(c, val | EFER_SVME);
 		update_lma(c);
