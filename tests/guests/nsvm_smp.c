@@ -6,7 +6,7 @@ PAYLOAD(nsvm_smp, .nested = "svm", .cpus = "2", .timeout = "60000",
 	.ref = "APM2 15.13.4, 15.21.8, 15.5.1, 15.30.1",
 	.desc = "L2 on two CPUs, a VMCB that changes while VMRUN reads it, INIT that ends L2");
 
-#define ROUNDS	2000
+#define ROUNDS	1000
 
 /* What each CPU has of its own. */
 static struct cpu {
