@@ -34,11 +34,12 @@ void svm_nested_copy_vmload(struct vmcb *to, const struct vmcb *from)
 }
 
 /* L1's other vCPUs may be writing: each word is read once. */
-static void copy_words(void *to, const void *from, size_t first, size_t end)
+static __always_inline void copy_words(void *to, const void *from, size_t first, size_t end)
 {
 	const volatile u64 *src = from;
 	u64 *dst = to;
 
+#pragma GCC unroll 32
 	for (size_t i = first / 8; i < end / 8; i++)
 		dst[i] = src[i];
 }
@@ -47,7 +48,8 @@ static void copy_words(void *to, const void *from, size_t first, size_t end)
 static void copy_vmcb12(struct vmcb *to, const struct vmcb *page)
 {
 	copy_words(to, page, 0, 0x018);
-	copy_words(to, page, 0x038, 0x0d0);
+	copy_words(to, page, 0x038, 0x070);		/* up to int_state */
+	copy_words(to, page, 0x090, 0x0d0);		/* behind EXITINTINFO */
 	copy_words(to, page, 0x400, 0x440);		/* ES to DS */
 	copy_words(to, page, 0x460, 0x470);		/* GDTR */
 	copy_words(to, page, 0x480, 0x490);		/* IDTR */

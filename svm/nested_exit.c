@@ -223,23 +223,15 @@ static void refused(struct vcpu *v)
 		svm_nested_exit_invalid(v, page);
 }
 
+/*
+ * The vectors of intercepts follow each other in the order of their exit codes
+ * (APM2 table B-1, appendix C): together they are one vector.
+ */
 bool svm_nested_wants(const struct vmcb *c, u64 code)
 {
-	const struct { u16 first, n; u32 bits; } word[] = {
-		{ 0x00, 16, vmcb_get_intercept_cr_read(c) },
-		{ 0x10, 16, vmcb_get_intercept_cr_write(c) },
-		{ 0x20, 16, vmcb_get_intercept_dr_read(c) },
-		{ 0x30, 16, vmcb_get_intercept_dr_write(c) },
-		{ 0x40, 32, vmcb_get_intercept_exceptions(c) },
-		{ 0x60, 32, vmcb_get_intercept_vec3(c) },
-		{ 0x80, 32, vmcb_get_intercept_vec4(c) },
-		{ 0xa0, 32, vmcb_get_intercept_vec5(c) },
-	};
+	STATIC_ASSERT(offsetof(struct vmcb, _intercept_vec5) == 0xa0 / 8, "by exit code");
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(word); i++)
-		if (code - word[i].first < word[i].n)
-			return word[i].bits >> (code - word[i].first) & 1;
-	return false;
+	return code < 0xc0 && ((const u32 *)c)[code / 32] >> code % 32 & 1;
 }
 
 /* A byte of one of L1's maps; what is no memory intercepts. */
