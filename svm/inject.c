@@ -131,13 +131,11 @@ static bool want_step_shadow(const struct vcpu *v, const struct svm_vcpu *a)
 	return a->windows & WINDOW_INTR && v->rflags & RFLAGS_IF && svm.quirks.virq_if1_lost;
 }
 
-#define VIRQ_BITS	(INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO(15) | INT_CTL_V_IGN_TPR)
-
 void svm_inject_prepare(struct vcpu *v)
 {
 	struct svm_vcpu *a = v->arch;
 	struct vmcb *c = a->vmcb;
-	u32 ctl = vmcb_get_int_ctl(c) & ~VIRQ_BITS;
+	u32 ctl = vmcb_get_int_ctl(c) & ~SVM_VIRQ_BITS;
 	bool pending = c->eventinj & EVENTINJ_VALID;
 
 	a->windows = unlikely(v->nested) ? svm_nested_windows(v, a->wanted) : a->wanted;
@@ -156,9 +154,9 @@ void svm_inject_prepare(struct vcpu *v)
 	a->virq_window = a->windows & WINDOW_INTR && a->step != STEP_SHADOW;
 	a->virq_held = v->in_l2 && (a->step == STEP_SHADOW || svm_nested_virq_waits(v));
 	if (a->virq_window)
-		ctl |= VIRQ_BITS;
+		ctl |= SVM_VIRQ_BITS;
 	else if (v->in_l2 && !a->virq_held)
-		ctl |= vmcb_get_int_ctl(svm_nested_of(v)->vmcb12) & VIRQ_BITS;
+		ctl |= vmcb_get_int_ctl(svm_nested_of(v)->vmcb12) & SVM_VIRQ_BITS;
 	vmcb_set_int_ctl(c, ctl);
 	svm_apply_intercepts(a);
 	if (svm.caps.vgif && unlikely(v->nested) && !v->in_l2)

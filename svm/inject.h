@@ -11,6 +11,9 @@
 #include "core/vm/event.h"
 #include "svm/ops.h"
 
+/* int_ctl: a virtual interrupt, and what decides whether it is taken. */
+#define SVM_VIRQ_BITS	(INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO(15) | INT_CTL_V_IGN_TPR)
+
 /* EVENTINJ for e (APM2 15.20). */
 u64 svm_event_encode(const struct event *e);
 

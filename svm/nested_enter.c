@@ -147,7 +147,7 @@ static void interrupt_control(struct vcpu *v)
 	/* svm_inject_prepare may have to hold it back. */
 	if (l1 & INT_CTL_V_IRQ)
 		((struct svm_vcpu *)v->arch)->attention = true;
-	ctl |= l1 & (INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO(15) | INT_CTL_V_IGN_TPR);
+	ctl |= l1 & SVM_VIRQ_BITS;
 	vmcb_set_int_ctl(n->vmcb02, ctl);
 	vmcb_set_int_vector(n->vmcb02, vmcb_get_int_vector(n->vmcb12));
 }
@@ -307,6 +307,19 @@ static void to_space(struct svm_vcpu *a, struct svm_nested *n)
 	vmcb_set_guest_asid(n->vmcb02, n->now->hw.asid);
 }
 
+/* What L1 was waited for with: as if nobody had, when L2 leaves. */
+static void close_windows(struct vcpu *v)
+{
+	const struct svm_vcpu *a = v->arch;
+	struct vmcb *c = svm_nested_of(v)->vmcb01;
+
+	if (unlikely(a->virq_window))
+		vmcb_set_int_ctl(c, vmcb_get_int_ctl(c) & ~SVM_VIRQ_BITS);
+	svm_nested_forget_windows(v);
+	if (svm.caps.vgif)
+		svm_nested_gif_intercepts(v);
+}
+
 void svm_nested_enter(struct vcpu *v)
 {
 	struct svm_vcpu *a = v->arch;
@@ -326,7 +339,7 @@ void svm_nested_enter(struct vcpu *v)
 	a->vmcb = n->vmcb02;
 	a->vmcb_pa = (u64)n->vmcb02;
 	a->efer_svme = EFER_SVME;
-	svm_nested_forget_windows(v);
+	close_windows(v);
 	v->in_l2 = true;
 	n->run_pending = true;
 	load_l2(v);

@@ -111,8 +111,8 @@ void svm_nested_leave(struct vcpu *v)
 	a->step = 0;
 	a->soft_len = 0;
 	a->injected = false;
-	a->kick = false;
-	a->attention = true;
+	a->kick = a->kick_entry = false;
+	a->attention = a->nmi_blocked;
 	n->run_pending = false;
 	n->vmcb02->eventinj = 0;
 	v->in_l2 = false;
@@ -154,7 +154,9 @@ void svm_nested_set_gif(struct vcpu *v, bool gif)
 	n->gif = gif;
 	if (svm.caps.vgif)
 		vmcb_set_int_ctl(n->vmcb01, gif ? ctl | INT_CTL_V_GIF : ctl);
-	a->attention = true;
+	/* Else there is no window, and no intercept, that depends on it. */
+	if (a->wanted || v->init_waits)
+		a->attention = true;
 	if (gif)
 		look_again(v);
 }
