@@ -308,5 +308,7 @@ void svm_nested_canon(struct vmcb *c, const struct nested_check_env *env)
 	CANON_SEG(idtr);
 	vmcb_set_ssp(c, sign_extend(vmcb_get_ssp(c), env));
 	vmcb_set_isst_addr(c, sign_extend(vmcb_get_isst_addr(c), env));
+	vmcb_set_msrpm_base_pa(c, vmcb_get_msrpm_base_pa(c) & PAGE_MASK);
+	vmcb_set_iopm_base_pa(c, vmcb_get_iopm_base_pa(c) & PAGE_MASK);
 	vmcb_set_efer(c, long_mode(c) ? efer | EFER_LMA : efer & ~EFER_LMA);
 }

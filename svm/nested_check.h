@@ -79,8 +79,8 @@ const struct nested_rule *svm_nested_check_l1_save(const struct vmcb *c,
 
 /*
  * What VMRUN makes of values that it does not refuse (APM2 15.5.1): the addresses
- * that it loads are sign-extended; EFER.LMA follows LME and PG (APM2 3.1.7).
- * VMLOAD's (FS, GS, TR, LDTR, ...) are left alone.
+ * that it loads are sign-extended, both maps begin at a page, EFER.LMA follows
+ * LME and PG (APM2 3.1.7).  VMLOAD's (FS, GS, TR, LDTR, ...) are left alone.
  */
 void svm_nested_canon(struct vmcb *c, const struct nested_check_env *env);
 

@@ -33,3 +33,4 @@ fuzz-y += tests/fuzz/fuzz_vrtc.c
 fuzz-y += tests/fuzz/fuzz_vtest.c
 fuzz-y += tests/fuzz/fuzz_vuart.c
 fuzz-y += tests/fuzz/fuzz_svm_nested_check.c
+fuzz-y += tests/fuzz/fuzz_svm_nested_blob.c

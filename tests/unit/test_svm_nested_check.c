@@ -502,6 +502,19 @@ static void test_canon_lma(void **state)
 	}
 }
 
+/* APM2 15.10.1, 15.11: bits 11:0 of both maps' addresses are ignored. */
+static void test_canon_maps(void **state)
+{
+	static struct vmcb c;
+
+	good(&c);
+	vmcb_set_iopm_base_pa(&c, 0x12fff);
+	vmcb_set_msrpm_base_pa(&c, 0x20001);
+	svm_nested_canon(&c, &base_env);
+	assert_int_equal(vmcb_get_iopm_base_pa(&c), 0x12000);
+	assert_int_equal(vmcb_get_msrpm_base_pa(&c), 0x20000);
+}
+
 /* Clean bits are L1's word: they stay when nothing changes, and go when something does. */
 static void test_canon_clean_bits(void **state)
 {
@@ -530,6 +543,7 @@ int main(void)
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_canon_bases),
 		cmocka_unit_test(test_canon_lma),
+		cmocka_unit_test(test_canon_maps),
 		cmocka_unit_test(test_canon_clean_bits),
 	};
 
