@@ -136,8 +136,11 @@ void svm_inject_prepare(struct vcpu *v)
 	struct svm_vcpu *a = v->arch;
 	struct vmcb *c = a->vmcb;
 	u32 ctl = vmcb_get_int_ctl(c) & ~SVM_VIRQ_BITS;
-	bool pending = c->eventinj & EVENTINJ_VALID;
+	bool pending;
 
+	if (unlikely(v->in_l2))
+		svm_nested_prepare(v);
+	pending = c->eventinj & EVENTINJ_VALID;
 	a->windows = unlikely(v->nested) ? svm_nested_windows(v, a->wanted) : a->wanted;
 	a->cr8_watch = v->in_l2 && svm_nested_watches_cr8(v);
 	if (a->windows & WINDOW_NMI && a->iret_wait && !pending)

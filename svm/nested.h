@@ -87,6 +87,12 @@ static inline bool svm_nested_gif(const struct vcpu *v)
 	return svm.caps.vgif && !v->in_l2 ? vmcb_get_int_ctl(n->vmcb01) & INT_CTL_V_GIF : n->gif;
 }
 
+/* L1 injects an event into L2 that the CPU has not been given yet. */
+static inline bool svm_nested_event_waits(const struct vcpu *v)
+{
+	return v->in_l2 && svm_nested_of(v)->vmcb12->eventinj & EVENTINJ_VALID;
+}
+
 extern const struct nested_ops svm_nested_ops;
 
 /* svm/nested_enter.c */
@@ -97,6 +103,11 @@ extern const struct nested_ops svm_nested_ops;
 bool svm_nested_vmrun(struct vcpu *v, u64 pa);
 /* vmcb02 from vmcb01 and the copy of vmcb12, and on to L2. */
 void svm_nested_enter(struct vcpu *v);
+/*
+ * Before L2 is entered: the event that L1 injects.  Not sooner, so that what is
+ * saved between VMRUN and the entry is what VMRUN found.
+ */
+void svm_nested_prepare(struct vcpu *v);
 /* All controls of vmcb02 again: L0's wishes, or where things are, changed. */
 void svm_nested_controls(struct vcpu *v);
 /* The vCPU comes to this CPU: its tables may be others. */

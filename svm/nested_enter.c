@@ -220,12 +220,6 @@ static void inject_l1s(struct vcpu *v)
 	u64 inj = n->vmcb12->eventinj;
 	struct event e;
 
-	n->vmcb02->eventinj = 0;
-	n->vmcb02->int_state = n->vmcb12->int_state & INT_STATE_SHADOW;
-	if (n->vmcb02->int_state)
-		a->attention = true;
-	if (!(inj & EVENTINJ_VALID))
-		return;
 	if ((inj >> 8 & 7) == EVENTINJ_SOFT_INT && n->vmcb12->nrip) {
 		e = (struct event){ .type = EVENT_SOFT_INT, .vector = (u8)inj,
 				    .insn_len = (u8)(n->vmcb12->nrip - v->rip) };
@@ -235,6 +229,13 @@ static void inject_l1s(struct vcpu *v)
 	n->vmcb02->eventinj = inj & (BITS(63, 32) | EVENTINJ_VALID | BITS(11, 0));
 	a->injected = true;
 	a->attention = true;
+}
+
+void svm_nested_prepare(struct vcpu *v)
+{
+	/* What core has injected is older: L2's own, whose delivery was interrupted. */
+	if (svm_nested_event_waits(v) && !(svm_nested_of(v)->vmcb02->eventinj & EVENTINJ_VALID))
+		inject_l1s(v);
 }
 
 static void forget_asid(struct svm_asid *hw)
@@ -344,7 +345,9 @@ void svm_nested_enter(struct vcpu *v)
 	n->run_pending = true;
 	load_l2(v);
 	svm_nested_controls(v);
-	inject_l1s(v);
+	n->vmcb02->eventinj = 0;
+	n->vmcb02->int_state = n->vmcb12->int_state & INT_STATE_SHADOW;
+	a->attention = true;
 	n->gif = true;
 }
 

@@ -180,7 +180,8 @@ void svm_nested_exit(struct vcpu *v, u64 code, u64 info1, u64 info2)
 	v->stat.nested_vmexit++;
 	if (page) {
 		store_save_area(v, page);
-		page->int_state = n->vmcb12->int_state;
+		/* Behind an instruction that L0 has stepped over there is no shadow. */
+		page->int_state = n->vmcb02->int_state;
 		page->_int_ctl = vmcb_get_int_ctl(n->vmcb12);
 		page->exitcode = code;
 		page->exitinfo1 = info1;
@@ -482,7 +483,8 @@ static bool host_if(const struct vcpu *v)
 	return (masking ? n->vmcb01->rflags : v->rflags) & RFLAGS_IF;
 }
 
-void svm_nested_gate(struct vcpu *v, struct event_gate *gate)
+/* Whose flags mask what, L1's or L2's. */
+static void masking(const struct vcpu *v, struct event_gate *gate)
 {
 	const struct svm_nested *n = svm_nested_of(v);
 
@@ -495,6 +497,14 @@ void svm_nested_gate(struct vcpu *v, struct event_gate *gate)
 			gate->nmi_ok = true;
 	}
 	if (!svm_nested_gif(v))
+		*gate = (struct event_gate){ 0 };
+}
+
+void svm_nested_gate(struct vcpu *v, struct event_gate *gate)
+{
+	masking(v, gate);
+	/* One event for each entry, and L1's comes first (APM2 15.20). */
+	if (svm_nested_event_waits(v))
 		*gate = (struct event_gate){ 0 };
 }
 
@@ -554,7 +564,7 @@ enum nested_events svm_nested_events(struct vcpu *v)
 		exception_exit(v);
 		return NESTED_EXITED;
 	}
-	svm_nested_gate(v, &gate);
+	masking(v, &gate);
 	/* Both stay pending: L1 gets them with its STGI (APM2 15.13). */
 	if (q->nmi && gate.nmi_ok && intercepts(n, VEC3_NMI)) {
 		if (block)
