@@ -55,6 +55,8 @@ struct svm_nested {
 	 */
 	struct vmcb *vmcb12;
 	u64 vmcb12_pa;
+	struct vmcb *incoming;	/* both areas of a state that is being restored */
+	bool msrpm_stale;	/* L1's map was not merged: its memory may come later */
 	u8 *msrpm02;
 	u64 hsave_pa, vm_cr;
 	bool gif;		/* see svm_nested_gif */
@@ -103,13 +105,16 @@ extern const struct nested_ops svm_nested_ops;
 bool svm_nested_vmrun(struct vcpu *v, u64 pa);
 /* vmcb02 from vmcb01 and the copy of vmcb12, and on to L2. */
 void svm_nested_enter(struct vcpu *v);
+/* L2's half of the vCPU's members, as VMRUN and a restored state have it. */
+void svm_nested_to_l2(struct vcpu *v);
 /*
  * Before L2 is entered: the event that L1 injects.  Not sooner, so that what is
- * saved between VMRUN and the entry is what VMRUN found.
+ * saved between VMRUN and the entry is what VMRUN found.  And what a restored
+ * state has left.
  */
 void svm_nested_prepare(struct vcpu *v);
-/* All controls of vmcb02 again: L0's wishes, or where things are, changed. */
-void svm_nested_controls(struct vcpu *v);
+/* Of the CPU that L1 sees. */
+void svm_nested_check_env(const struct vcpu *v, struct nested_check_env *env);
 /* The vCPU comes to this CPU: its tables may be others. */
 void svm_nested_load(struct vcpu *v);
 /* No translation of before may be used, on either level. */
@@ -130,6 +135,12 @@ void svm_nested_npt_enter(struct vcpu *v);
 bool svm_nested_npt_fault(struct vcpu *v);
 int svm_nested_translate(struct vcpu *v, u64 gpa, u32 access, u64 *l1, struct event *fault);
 void svm_nested_page_fault(struct vcpu *v, const struct event *fault);
+
+/* svm/nested_state.c: see core/vm/nested.h */
+int svm_nested_state_get(struct vcpu *v, void *buf, u64 len);
+int svm_nested_state_set(struct vcpu *v, const void *buf, u64 len, bool own, const char **row);
+int svm_nested_state_check(const struct vcpu *v, const struct nested_regs *r, const void *buf,
+			   u64 len, const char **row);
 
 /* svm/nested_exit.c */
 /* #VMEXIT of L2 to L1 (APM2 15.6).  What was being delivered is in v->events. */

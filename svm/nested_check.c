@@ -232,6 +232,7 @@ RULE(s_cet)
 #define VMRUN	NESTED_GROUP_VMRUN
 #define SET	NESTED_GROUP_SET
 #define L1_SAVE	NESTED_GROUP_L1_SAVE
+#define KVM	NESTED_GROUP_KVM
 
 const struct nested_rule svm_nested_rules[NESTED_RULE_COUNT] = {
 #define X(id, groups, ref)	{ #id, ref, ok_##id, groups },
@@ -253,6 +254,8 @@ static const struct nested_rule *first_failing(u8 group, const struct vmcb *c,
 	for (size_t i = 0; i < NESTED_RULE_COUNT; i++) {
 		const struct nested_rule *r = &svm_nested_rules[i];
 
+		if (env->own && (r->groups & KVM))
+			continue;
 		if ((r->groups & group) && !r->ok(c, env))
 			return r;
 	}

@@ -38,12 +38,14 @@ struct nested_check_env {
 	bool npt;
 	bool vnmi;
 	bool l1_paging;		/* L1's CR0.PG */
+	bool own;		/* the blob is ours: what only KVM refuses may be in it */
 };
 
 enum nested_rule_group {
 	NESTED_GROUP_VMRUN = 1,		/* vmcb12 */
 	NESTED_GROUP_SET = 2,		/* the control area of a blob */
 	NESTED_GROUP_L1_SAVE = 4,	/* the save area of a blob */
+	NESTED_GROUP_KVM = 8,		/* no CPU refuses that: not in a blob of ours */
 };
 
 enum nested_rule_id {

@@ -60,7 +60,7 @@ static void copy_vmcb12(struct vmcb *to, const struct vmcb *page)
 	copy_words(to, page, 0x668, 0x698);		/* gPAT, LBR */
 }
 
-static void check_env(struct vcpu *v, struct nested_check_env *env)
+void svm_nested_check_env(const struct vcpu *v, struct nested_check_env *env)
 {
 	*env = (struct nested_check_env){
 		.efer_allowed = run_policy.efer_allowed | EFER_LMA | EFER_SVME,
@@ -99,6 +99,7 @@ static void merge_msrpm(struct vcpu *v)
 		if (out[w] != old)
 			n->vmcb02->clean &= ~(u32)VMCB_CLEAN_IOPM;
 	}
+	n->msrpm_stale = false;
 }
 
 static void merge_intercepts(struct vcpu *v)
@@ -163,13 +164,13 @@ static void tables(struct vcpu *v)
 	svm_nested_npt_enter(v);
 }
 
-void svm_nested_controls(struct vcpu *v)
+/* vmcb02 but its registers and what is in L1's memory. */
+static void controls(struct vcpu *v)
 {
 	struct svm_nested *n = svm_nested_of(v);
 	struct vmcb *c = n->vmcb02;
 
 	merge_intercepts(v);
-	merge_msrpm(v);
 	interrupt_control(v);
 	tables(v);
 	v->l2_tsc_offset = vmcb_get_tsc_offset(n->vmcb12);
@@ -201,7 +202,8 @@ static void load_l2(struct vcpu *v)
 	vmcb_set_dr7(c, vmcb_get_dr7(s));
 	/* APM2 15.25.2: without nested paging there is one PAT. */
 	vmcb_set_g_pat(c, vmcb_get_g_pat(with_paging(n) ? s : n->vmcb01));
-	vmcb_set_dbgctl(c, vmcb_get_dbgctl(s));
+	/* APM2 15.23.2: without LBR virtualization there is one DEBUGCTL. */
+	vmcb_set_dbgctl(c, vmcb_get_dbgctl(n->vmcb01));
 	svm_nested_copy_vmload(c, n->vmcb01);
 	v->gpr[VREG_RAX] = s->rax;
 	v->gpr[VREG_RSP] = s->rsp;
@@ -233,6 +235,8 @@ static void inject_l1s(struct vcpu *v)
 
 void svm_nested_prepare(struct vcpu *v)
 {
+	if (unlikely(svm_nested_of(v)->msrpm_stale))
+		merge_msrpm(v);
 	/* What core has injected is older: L2's own, whose delivery was interrupted. */
 	if (svm_nested_event_waits(v) && !(svm_nested_of(v)->vmcb02->eventinj & EVENTINJ_VALID))
 		inject_l1s(v);
@@ -321,15 +325,11 @@ static void close_windows(struct vcpu *v)
 		svm_nested_gif_intercepts(v);
 }
 
-void svm_nested_enter(struct vcpu *v)
+void svm_nested_to_l2(struct vcpu *v)
 {
 	struct svm_vcpu *a = v->arch;
 	struct svm_nested *n = svm_nested_of(v);
 
-	n->vmcb01->rax = v->gpr[VREG_RAX];
-	n->vmcb01->rsp = v->gpr[VREG_RSP];
-	n->vmcb01->rip = v->rip;
-	n->vmcb01->rflags = v->rflags;
 	n->l1.exc_want = a->exc_want;
 	n->l1.vec3_want = a->vec3_want;
 	n->l1.cr_write_want = a->cr_write_want;
@@ -342,13 +342,25 @@ void svm_nested_enter(struct vcpu *v)
 	a->efer_svme = EFER_SVME;
 	close_windows(v);
 	v->in_l2 = true;
-	n->run_pending = true;
-	load_l2(v);
-	svm_nested_controls(v);
+	controls(v);
 	n->vmcb02->eventinj = 0;
 	n->vmcb02->int_state = n->vmcb12->int_state & INT_STATE_SHADOW;
 	a->attention = true;
+}
+
+void svm_nested_enter(struct vcpu *v)
+{
+	struct svm_nested *n = svm_nested_of(v);
+
+	n->vmcb01->rax = v->gpr[VREG_RAX];
+	n->vmcb01->rsp = v->gpr[VREG_RSP];
+	n->vmcb01->rip = v->rip;
+	n->vmcb01->rflags = v->rflags;
+	n->run_pending = true;
 	n->gif = true;
+	load_l2(v);
+	svm_nested_to_l2(v);
+	merge_msrpm(v);
 }
 
 /*
@@ -394,7 +406,7 @@ bool svm_nested_vmrun(struct vcpu *v, u64 pa)
 	n->vmcb01->int_state = 0;
 	copy_vmcb12(n->vmcb12, page);
 	n->vmcb12_pa = pa;
-	check_env(v, &env);
+	svm_nested_check_env(v, &env);
 	n->failed = svm_nested_check(n->vmcb12, &env);
 	v->stat.nested_run++;
 	if (!n->failed) {

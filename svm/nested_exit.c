@@ -97,6 +97,7 @@ void svm_nested_leave(struct vcpu *v)
 	svm_nested_copy_vmload(n->vmcb01, n->vmcb02);
 	vmcb_set_cr2(n->vmcb01, vmcb_get_cr2(n->vmcb02));
 	vmcb_set_dr6(n->vmcb01, vmcb_get_dr6(n->vmcb02));
+	vmcb_set_dbgctl(n->vmcb01, vmcb_get_dbgctl(n->vmcb02));
 	if (!(vmcb_get_int_ctl(n->vmcb12) & INT_CTL_V_INTR_MASKING))
 		vmcb_set_int_ctl(n->vmcb01, (vmcb_get_int_ctl(n->vmcb01) & ~INT_CTL_V_TPR) |
 					    (vmcb_get_int_ctl(n->vmcb02) & 0xf));

@@ -191,6 +191,7 @@ static void nested_fini(struct vcpu *v)
 	svm_nested_npt_fini(v);
 	host_free(n->vmcb02, 1);
 	host_free(n->vmcb12, 1);
+	host_free(n->incoming, 1);
 	host_free(n->msrpm02, MSRPM_SIZE / PAGE_SIZE);
 	host_free(n, 1);
 	v->nested = NULL;
@@ -208,13 +209,14 @@ static int nested_init(struct vcpu *v)
 	n->vmcb01 = a->vmcb;
 	n->vmcb02 = host_alloc(1, v->vm->owner);
 	n->vmcb12 = host_alloc(1, v->vm->owner);
+	n->incoming = host_alloc(1, v->vm->owner);
 	n->msrpm02 = host_alloc(MSRPM_SIZE / PAGE_SIZE, v->vm->owner);
 	if (svm.caps.vgif)
 		vmcb_set_int_ctl(a->vmcb, vmcb_get_int_ctl(a->vmcb) | INT_CTL_V_GIF_ENABLE);
 	svm_nested_set_gif(v, true);
 	a->exc_guard |= BIT(VEC_GP);
 	svm_apply_intercepts(a);
-	if (!n->vmcb02 || !n->vmcb12 || !n->msrpm02 || svm_nested_npt_init(v)) {
+	if (!n->vmcb02 || !n->vmcb12 || !n->incoming || !n->msrpm02 || svm_nested_npt_init(v)) {
 		nested_fini(v);
 		return -ENOMEM;
 	}
@@ -290,4 +292,6 @@ const struct nested_ops svm_nested_ops = {
 	.efer = efer_bits, .efer_write = efer_write, .cpuid = offered,
 	.leave = leave, .translate = svm_nested_translate,
 	.page_fault = svm_nested_page_fault,
+	.saved_msr = { MSR_VM_CR, MSR_VM_HSAVE_PA }, .state_get = svm_nested_state_get,
+	.state_set = svm_nested_state_set, .state_check = svm_nested_state_check,
 };

@@ -19,6 +19,14 @@ enum nested_events {
 
 struct cpuid_regs;
 
+#define NESTED_MSRS	4
+
+/* The rest of a vCPU whose nested state is asked about. */
+struct nested_regs {
+	u64 cr0, efer;			/* L2's, in guest mode */
+	u64 msr[NESTED_MSRS];		/* in the order of saved_msr */
+};
+
 struct nested_ops {
 	/*
 	 * v becomes able to virtualize.  -ENOMEM; -EOPNOTSUPP when this CPU
@@ -64,6 +72,25 @@ struct nested_ops {
 	int (*translate)(struct vcpu *v, u64 gpa, u32 access, u64 *l1, struct event *fault);
 	/* Such a fault, when L0 works for L2: L1 gets its exit. */
 	void (*page_fault)(struct vcpu *v, const struct event *fault);
+	/* MSRs of the extension that are state, for rdmsr and wrmsr; 0: no more. */
+	u32 saved_msr[NESTED_MSRS];
+	/*
+	 * KVM_GET_NESTED_STATE (core/vm/nested_blob.h): possible between any two
+	 * exits, also before the first entry of L2 and while an exit to L1 waits.
+	 * 0, -EFAULT, -E2BIG.
+	 */
+	int (*state_get)(struct vcpu *v, void *buf, u64 len);
+	/*
+	 * KVM_SET_NESTED_STATE, with its rules.  The registers are already there:
+	 * L2's, in guest mode.  What is in guest memory is not looked at before
+	 * the next entry.  own: it is one of ours, and what only KVM refuses may be
+	 * in it.  0; -EFAULT, -EINVAL with the name of the rule in *row, and nothing
+	 * has changed.
+	 */
+	int (*state_set)(struct vcpu *v, const void *buf, u64 len, bool own, const char **row);
+	/* Would state_set load one of ours, on a vCPU with these registers? */
+	int (*state_check)(const struct vcpu *v, const struct nested_regs *r, const void *buf,
+			   u64 len, const char **row);
 };
 
 /* Is a guest-physical address of what runs now one of L1's nested tables? */

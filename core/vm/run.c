@@ -251,6 +251,13 @@ static __always_inline void run_loop(struct vcpu *v, bool timed, bool counted)
 		if (unlikely(v->in_l2) && virt->nested->reflect(v)) {
 			if (unlikely(v->stop != STOP_NONE))
 				return;
+			/*
+			 * L2 goes on behind a fill, which neither level sees.  A
+			 * migration would void it, and L2 never get the next page
+			 * that its instruction needs.
+			 */
+			if (v->in_l2 && v->exit.reason == EXIT_NPF)
+				goto look;
 			goto next;
 		}
 		if (unlikely(stop_mask & BIT(v->exit.reason))) {
@@ -272,6 +279,7 @@ static __always_inline void run_loop(struct vcpu *v, bool timed, bool counted)
 next:
 		if (counted && !--v->migrate_left)
 			sched_pause(v->vm);
+look:
 		/* Posted interrupts, timers; a guest that no clock ever sees. */
 		if (unlikely(READ_ONCE(v->poke)) && !vcpu_look(v))
 			return;

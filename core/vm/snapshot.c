@@ -140,6 +140,7 @@ int vm_snapshot_load(struct vm_snapshot *s, struct vm *vm, const struct save_hos
 	const char *what = "";
 	int err = add_memory(vm, &s->m.layout);
 
+	vm->nested = s->m.nested;
 	/* Addresses that the nested tables do not have, say. */
 	if (err)
 		return say(why, why_size, err == -ENOMEM ? err : -EINVAL,

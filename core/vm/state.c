@@ -4,6 +4,7 @@
 #include "core/lib/muldiv.h"
 #include "core/lib/printf.h"
 #include "core/lib/string.h"
+#include "core/vm/nested_blob.h"
 #include "core/vm/run.h"
 
 #define STATE_VERSION	1
@@ -94,7 +95,34 @@ static int put_layout(struct save_out *o, const struct vm *vm)
 	return err;
 }
 
-static void put_vcpu(struct save_out *o, struct vcpu *v, const struct save_host *h)
+/* Bytes of the vendor's nested state; 0: there is none. */
+static u32 nested_size(struct vcpu *v)
+{
+	struct nested_blob_header h = { .size = 0 };
+
+	/* Nothing has room in that, and the answer is how much does. */
+	return v->nested && virt->nested->state_get(v, &h, sizeof(h)) == -E2BIG ? h.size : 0;
+}
+
+static int put_nested(struct save_out *o, struct vcpu *v)
+{
+	u32 size = nested_size(v);
+	struct nested_save *s;
+	struct nested_blob_header *blob;
+
+	s = save_section(o, SAVE_NESTED, v->id, NESTED_SAVE_VERSION, (u32)sizeof(*s) + size);
+	if (!s)
+		return 0;
+	for (u32 i = 0; i < NESTED_MSRS && virt->nested->saved_msr[i]; i++)
+		if (!virt->nested->rdmsr(v, virt->nested->saved_msr[i], &s->msr[i]))
+			return -EINVAL;
+	s->init_waits = v->init_waits;
+	blob = (struct nested_blob_header *)(s + 1);
+	blob->size = size;
+	return virt->nested->state_get(v, blob, size);
+}
+
+static int put_vcpu(struct save_out *o, struct vcpu *v, const struct save_host *h)
 {
 	struct vcpu_save *s = save_section(o, SAVE_VCPU, v->id, VCPU_SAVE_VERSION, sizeof(*s));
 
@@ -103,9 +131,10 @@ static void put_vcpu(struct save_out *o, struct vcpu *v, const struct save_host 
 	save_put(o, SAVE_XSAVE, v->id, STATE_VERSION, v->xsave, h->lim.xsave_size);
 	vlapic_save(v->apic);
 	save_put(o, SAVE_APIC, v->id, STATE_VERSION, &v->apic->s, sizeof(v->apic->s));
+	return v->nested ? put_nested(o, v) : 0;
 }
 
-u64 vm_save_size(const struct vm *vm, const struct save_host *h)
+u64 vm_save_size(struct vm *vm, const struct save_host *h)
 {
 	const u64 entry = sizeof(struct save_section) + 8;
 	u64 size = sizeof(struct save_header) + 2 * entry + sizeof(struct vm_save) +
@@ -113,6 +142,9 @@ u64 vm_save_size(const struct vm *vm, const struct save_host *h)
 
 	size += vm->vcpu_count * (3 * entry + sizeof(struct vcpu_save) + h->lim.xsave_size +
 				  sizeof(struct vlapic_state));
+	for (u32 i = 0; i < vm->vcpu_count; i++)
+		if (vm->vcpu[i]->nested)
+			size += entry + sizeof(struct nested_save) + nested_size(vm->vcpu[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
 		size += entry + devices[i].size;
 	return size;
@@ -126,10 +158,10 @@ s64 vm_save(struct vm *vm, const struct save_host *h, bool layout, void *buf, u6
 	save_begin(&o, buf, size);
 	put_vm(&o, vm, h);
 	err = layout ? put_layout(&o, vm) : 0;
+	for (u32 i = 0; i < vm->vcpu_count && !err; i++)
+		err = put_vcpu(&o, vm->vcpu[i], h);
 	if (err)
 		return err;
-	for (u32 i = 0; i < vm->vcpu_count; i++)
-		put_vcpu(&o, vm->vcpu[i], h);
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
 		save_put(&o, devices[i].id, 0, STATE_VERSION,
 			 (const u8 *)vm->pc + devices[i].offset, devices[i].size);
@@ -197,14 +229,55 @@ static const struct vcpu_save *vcpu_part(const struct save_in *in, u32 index)
 	return part(in, SAVE_VCPU, index, VCPU_SAVE_VERSION, sizeof(struct vcpu_save));
 }
 
+/* *size: of the vendor's state behind it. */
+static const struct nested_save *nested_part(const struct save_in *in, u32 index, u32 *size)
+{
+	u32 have;
+	const struct nested_save *s = save_find(in, SAVE_NESTED, index, NESTED_SAVE_VERSION, &have);
+
+	*size = s && have >= sizeof(*s) ? have - (u32)sizeof(*s) : 0;
+	return *size ? s : NULL;
+}
+
 static const void *device_part(const struct save_in *in, size_t i)
 {
 	return part(in, devices[i].id, 0, STATE_VERSION, devices[i].size);
 }
 
-static int check_vcpu(const struct save_in *in, u32 id, const struct save_host *h,
+static int check_nested(const struct save_in *in, const struct vcpu *v, const struct reason *r)
+{
+	const struct vcpu_save *regs = vcpu_part(in, v->id);
+	struct nested_regs n = { .cr0 = regs->reg[VREG_CR0], .efer = regs->reg[VREG_EFER] };
+	const char *what = "is damaged";
+	u32 size;
+	const struct nested_save *s = nested_part(in, v->id, &size);
+
+	if (!s)
+		return fail(r, -ENOENT, "nested state", v->id, "is missing");
+	if (s->init_waits > 1 || s->reserved)
+		return fail(r, -EINVAL, "nested state", v->id, what);
+	memcpy(n.msr, s->msr, sizeof(n.msr));
+	return virt->nested->state_check(v, &n, s + 1, size, &what) ?
+	       fail(r, -EINVAL, "nested state", v->id, what) : 0;
+}
+
+/* What the registers of a vCPU that can virtualize may be, too. */
+static struct save_limits limits_of(struct vcpu *v, const struct save_host *h)
+{
+	struct save_limits lim = h->lim;
+
+	if (v->nested) {
+		lim.efer_allowed |= virt->nested->efer(v);
+		lim.paged_real = true;
+	}
+	return lim;
+}
+
+static int check_vcpu(const struct save_in *in, struct vcpu *v, const struct save_host *h,
 		      const struct reason *r)
 {
+	const struct save_limits lim = limits_of(v, h);
+	const u32 id = v->id;
 	const struct vcpu_save *s = vcpu_part(in, id);
 	const struct vlapic_state *apic = apic_part(in, id);
 	const char *what = "is missing";
@@ -213,13 +286,13 @@ static int check_vcpu(const struct save_in *in, u32 id, const struct save_host *
 
 	if (!s || !x)
 		return fail(r, -ENOENT, "vCPU", id, what);
-	if (vcpu_save_check(s, &h->lim, &what) || xsave_check(x, size, &h->lim, &what))
+	if (vcpu_save_check(s, &lim, &what) || xsave_check(x, size, &lim, &what))
 		return fail(r, -EINVAL, "vCPU", id, what);
 	if (!apic)
 		return fail(r, -ENOENT, "local APIC", id, "is missing");
 	if (vlapic_state_check(apic) || apic->id != id)
 		return fail(r, -EINVAL, "local APIC", id, "has an impossible state");
-	return 0;
+	return v->nested ? check_nested(in, v, r) : 0;
 }
 
 /* What is not restored may not be there: nothing of a machine is dropped silently. */
@@ -227,7 +300,7 @@ static u32 parts_of(const struct save_in *in, const struct vm *vm)
 {
 	u32 size, layout = save_find(in, SAVE_MEMORY, 0, SAVE_LAYOUT_VERSION, &size) != NULL;
 
-	return 1 + layout + 3 * vm->vcpu_count + (u32)ARRAY_SIZE(devices);
+	return 1 + layout + (vm->nested ? 4 : 3) * vm->vcpu_count + (u32)ARRAY_SIZE(devices);
 }
 
 static int check_devices(const struct save_in *in, const struct reason *r)
@@ -266,6 +339,7 @@ int vm_restore_open(struct save_in *in, const void *buf, u64 size, const struct 
 		    u64 mem_max, struct save_machine *m, char *why, size_t why_size)
 {
 	const struct reason r = { why, why_size };
+	u32 section;
 	int err = save_open(in, buf, size);
 
 	if (err)
@@ -277,6 +351,9 @@ int vm_restore_open(struct save_in *in, const void *buf, u64 size, const struct 
 		return fail(&r, -ENOENT, "machine", 0, "is missing");
 	if (!vm_valid(&m->vm))
 		return fail(&r, -EINVAL, "machine", 0, "is impossible");
+	m->nested = save_find(in, SAVE_NESTED, 0, NESTED_SAVE_VERSION, &section);
+	if (m->nested && !virt->nested)
+		return fail(&r, -EPROTO, "machine", 0, "can virtualize, guests here cannot");
 	if (open_layout(in, mem_max, m))
 		return fail(&r, -EINVAL, "memory", 0, "has an impossible or too large layout");
 	return 0;
@@ -295,12 +372,25 @@ int vm_restore_check(const struct save_in *in, const struct vm *vm, const struct
 	if (s.guest_khz != vm->tsc_khz)
 		return fail(&r, -EINVAL, "machine", 0, "with another frequency of its TSC");
 	for (u32 i = 0; i < vm->vcpu_count && !err; i++)
-		err = check_vcpu(in, i, h, &r);
+		err = check_vcpu(in, vm->vcpu[i], h, &r);
 	if (!err)
 		err = check_devices(in, &r);
 	if (!err && in->header.sections != parts_of(in, vm))
 		err = fail(&r, -EINVAL, "container", 0, "has parts that the machine has not");
 	return err;
+}
+
+/* Behind the registers: what is L2's of them goes where it belongs. */
+static void load_nested(const struct save_in *in, struct vcpu *v)
+{
+	const char *row;
+	u32 size;
+	const struct nested_save *s = nested_part(in, v->id, &size);
+
+	for (u32 i = 0; i < NESTED_MSRS && virt->nested->saved_msr[i]; i++)
+		(void)!virt->nested->wrmsr(v, virt->nested->saved_msr[i], s->msr[i]);
+	v->init_waits = s->init_waits;
+	(void)!virt->nested->state_set(v, s + 1, size, true, &row);
 }
 
 /* In ticks of this host's TSC. */
@@ -321,6 +411,8 @@ void vm_restore(const struct save_in *in, struct vm *vm, const struct save_host 
 
 		memcpy(v->xsave, x, size);
 		load_vcpu(v, vcpu_part(in, i), h->now);
+		if (v->nested)
+			load_nested(in, v);
 		v->apic->s = *apic_part(in, i);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)

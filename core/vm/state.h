@@ -11,11 +11,13 @@
 #ifndef CORE_VM_STATE_H
 #define CORE_VM_STATE_H
 
+#include "core/vm/nested.h"
 #include "core/vm/pc.h"
 #include "core/vm/save_mem.h"
 
 #define VCPU_SAVE_VERSION	2
 #define VM_SAVE_VERSION		2
+#define NESTED_SAVE_VERSION	1
 
 struct event_save {
 	u8 type, vector, has_error, insn_len;
@@ -41,6 +43,16 @@ struct vcpu_save {
 	struct vcpu_msrs msrs;
 };
 
+/*
+ * SAVE_NESTED, of a vCPU that can virtualize: the state that its vendor gives
+ * (core/vm/nested_blob.h) follows.
+ */
+struct nested_save {
+	u64 msr[NESTED_MSRS];	/* in the order of the vendor's saved_msr */
+	u32 init_waits;
+	u32 reserved;
+};
+
 /* SAVE_VM */
 struct vm_save {
 	u32 vcpus;
@@ -57,6 +69,7 @@ struct save_limits {
 	u32 mxcsr_mask;
 	u8 maxphyaddr;
 	bool la57;
+	bool paged_real;	/* CR0.PG without PE, which only VMRUN makes (APM2 15.19) */
 };
 
 /*
@@ -85,11 +98,12 @@ struct save_host {
  */
 s64 __must_check vm_save(struct vm *vm, const struct save_host *h, bool layout, void *buf,
 			 u64 size);
-u64 vm_save_size(const struct vm *vm, const struct save_host *h);
+u64 vm_save_size(struct vm *vm, const struct save_host *h);
 
 /* What a container says of the machine as such. */
 struct save_machine {
 	struct vm_save vm;
+	bool nested;		/* its vCPUs can virtualize */
 	bool has_layout;
 	struct save_layout layout;
 };

@@ -65,9 +65,10 @@ static bool events_valid(const struct event_save *e)
 }
 
 /* APM2 3.1.1, SDM3 2.5: what no MOV to CR0 could have left. */
-static bool cr0_valid(u64 cr0)
+static bool cr0_valid(u64 cr0, const struct save_limits *lim)
 {
-	return !((cr0 & CR0_PG) && !(cr0 & CR0_PE)) && !((cr0 & CR0_NW) && !(cr0 & CR0_CD));
+	return (!(cr0 & CR0_PG) || cr0 & CR0_PE || lim->paged_real) &&
+	       !((cr0 & CR0_NW) && !(cr0 & CR0_CD));
 }
 
 int vcpu_save_check(const struct vcpu_save *s, const struct save_limits *lim, const char **what)
@@ -78,7 +79,7 @@ int vcpu_save_check(const struct vcpu_save *s, const struct save_limits *lim, co
 			return -EINVAL;
 	}
 	*what = "CR0";
-	if (!cr0_valid(s->reg[VREG_CR0]))
+	if (!cr0_valid(s->reg[VREG_CR0], lim))
 		return -EINVAL;
 	*what = "CR4";
 	if (s->reg[VREG_CR4] & ~lim->cr4_allowed)

@@ -3,6 +3,7 @@
 
 #include "core/x86/regs.h"
 #include "svm/inject.h"
+#include "svm/nested.h"
 
 static struct vmcb c;
 static struct svm_vcpu a;
@@ -21,6 +22,18 @@ void svm_step_restore_tf(struct vcpu *vc, struct svm_vcpu *av, bool executed)
 	restored = executed ? 2 : 1;
 	if (!av->step_tf)
 		vc->rflags &= ~RFLAGS_TF;
+}
+
+/* Of guests that are hypervisors (svm/nested_enter.c, nested_exit.c): none here is. */
+void svm_nested_prepare(struct vcpu *vc)
+{
+	fail();
+}
+
+u32 svm_nested_windows(const struct vcpu *vc, u32 wanted)
+{
+	fail();
+	return 0;
 }
 
 static int setup(void **state)
