@@ -130,3 +130,9 @@ TEST(common, snapshot_smp, .ref = "design: save and restore", .needs = NEED_VIRT
 {
 	run_moving(t, "guest.smpwork");
 }
+
+TEST(common, snapshot_nested, .ref = "design: save and restore", .needs = NEED_SVM,
+     .timeout = 60)
+{
+	run_moving(t, "guest.nsvm_state");
+}
