@@ -153,6 +153,8 @@ void svm_nested_leave(struct vcpu *v);
 void svm_nested_forget_windows(struct vcpu *v);
 bool svm_nested_reflect(struct vcpu *v);
 enum nested_events svm_nested_events(struct vcpu *v);
+/* Before an exit that L1 shall have: true: not now, the next entry ends by itself. */
+bool svm_nested_busy(struct vcpu *v);
 void svm_nested_gate(struct vcpu *v, struct event_gate *gate);
 /* Does L1 want this #VMEXIT?  Not for MSR, IOIO and NPF, which have maps. */
 bool svm_nested_wants(const struct vmcb *c12, u64 code);

@@ -537,14 +537,28 @@ static void exception_exit(struct vcpu *v)
 			e.vector == VEC_PF ? e.payload : 0);
 }
 
-/* The entry itself has to complete first: leave as soon as it has. */
-static enum nested_events busy(struct vcpu *v)
+/*
+ * Has VMRUN, or what it interrupted, to complete first?  An entry that delivers
+ * nothing is complete as it stands: the exit comes before L2's first instruction
+ * (APM2 15.13.1), and the CPU need not be asked for it.
+ */
+bool svm_nested_busy(struct vcpu *v)
 {
 	struct svm_vcpu *a = v->arch;
+	struct svm_nested *n = svm_nested_of(v);
 
+	if (v->events.reinject.type == EVENT_NONE) {
+		if (!n->run_pending)
+			return false;
+		if (!(n->vmcb02->eventinj & EVENTINJ_VALID)) {
+			svm_nested_sync(v);
+			return false;
+		}
+	}
+	/* Leave as soon as it has. */
 	a->kick_entry = true;
 	a->attention = true;
-	return NESTED_BUSY;
+	return true;
 }
 
 enum nested_events svm_nested_events(struct vcpu *v)
@@ -552,30 +566,28 @@ enum nested_events svm_nested_events(struct vcpu *v)
 	struct svm_nested *n = svm_nested_of(v);
 	struct event_queue *q = &v->events;
 	struct event_gate gate = { .nmi_ok = true };
-	bool block_exc = n->run_pending;
-	bool block = block_exc || q->reinject.type != EVENT_NONE;
 
 	if (!v->in_l2)
 		return NESTED_NONE;
 	if (q->exception.type != EVENT_NONE) {
 		if (!(vmcb_get_intercept_exceptions(n->vmcb12) & BIT(q->exception.vector)))
 			return NESTED_NONE;
-		if (block_exc)
-			return busy(v);
+		if (n->run_pending && svm_nested_busy(v))
+			return NESTED_BUSY;
 		exception_exit(v);
 		return NESTED_EXITED;
 	}
 	masking(v, &gate);
 	/* Both stay pending: L1 gets them with its STGI (APM2 15.13). */
 	if (q->nmi && gate.nmi_ok && intercepts(n, VEC3_NMI)) {
-		if (block)
-			return busy(v);
+		if (svm_nested_busy(v))
+			return NESTED_BUSY;
 		svm_nested_exit(v, SVM_EXIT_NMI, 0, 0);
 		return NESTED_EXITED;
 	}
 	if (q->intr && gate.intr_ok && intercepts(n, VEC3_INTR)) {
-		if (block)
-			return busy(v);
+		if (svm_nested_busy(v))
+			return NESTED_BUSY;
 		svm_nested_exit(v, SVM_EXIT_INTR, 0, 0);
 		return NESTED_EXITED;
 	}

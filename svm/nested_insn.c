@@ -231,7 +231,6 @@ static int nested_init(struct vcpu *v)
 static bool init_signal(struct vcpu *v)
 {
 	struct svm_nested *n = svm_nested_of(v);
-	struct svm_vcpu *a = v->arch;
 
 	if (!svm_nested_gif(v)) {
 		a->attention = true;
@@ -239,9 +238,7 @@ static bool init_signal(struct vcpu *v)
 	}
 	if (!v->in_l2 || !(vmcb_get_intercept_vec3(n->vmcb12) & VEC3_INIT))
 		return false;
-	if (n->run_pending || v->events.reinject.type != EVENT_NONE) {
-		a->kick_entry = true;
-		a->attention = true;
+	if (svm_nested_busy(v)) {
 		v->poke = 1;
 		return true;
 	}
