@@ -120,18 +120,44 @@ bool svm_inject_guarded(struct vcpu *v)
 	return true;
 }
 
+/* L2 has a V_IRQ that only a shadow can hold back, and this CPU would forget it. */
+static bool loses_virq(struct vcpu *v)
+{
+	return svm.quirks.virq_if1_lost && v->in_l2 && svm_nested_wakes(v);
+}
+
 /* Where no virtual interrupt can tell that the window is open, a step does. */
-static bool want_step_shadow(const struct vcpu *v, const struct svm_vcpu *a)
+static bool want_step_shadow(struct vcpu *v, const struct svm_vcpu *a)
 {
 	/* Entered with a lost shadow, it would be taken for open at the next exit. */
-	if (a->vmcb->int_state & INT_STATE_SHADOW && svm.quirks.shadow_lost)
+	if (a->vmcb->int_state & INT_STATE_SHADOW && (svm.quirks.shadow_lost || loses_virq(v)))
 		return true;
 	if (a->windows & WINDOW_NMI && !a->nmi_blocked)
 		return true;
 	return a->windows & WINDOW_INTR && v->rflags & RFLAGS_IF && svm.quirks.virq_if1_lost;
 }
 
-void svm_inject_prepare(struct vcpu *v)
+/*
+ * What the CPU should do with such a V_IRQ before L2's first instruction: the
+ * exit VINTR, which this then is (true), or the delivery (APM2 15.13.4, 15.21.4).
+ */
+static bool take_virq(struct vcpu *v, u32 *ctl)
+{
+	struct svm_nested *n = svm_nested_of(v);
+	struct event e = event_intr((u8)vmcb_get_int_vector(n->vmcb12));
+
+	if (vmcb_get_intercept_vec3(n->vmcb12) & VEC3_VINTR) {
+		vmcb_set_int_ctl(n->vmcb02, *ctl);
+		svm_nested_sync(v);
+		v->exit = (struct vm_exit){ .reason = EXIT_INTR_WINDOW, .code = SVM_EXIT_VINTR };
+		return true;
+	}
+	*ctl &= ~INT_CTL_V_IRQ;
+	svm_inject(v, &e);
+	return false;
+}
+
+bool svm_inject_prepare(struct vcpu *v)
 {
 	struct svm_vcpu *a = v->arch;
 	struct vmcb *c = a->vmcb;
@@ -155,17 +181,22 @@ void svm_inject_prepare(struct vcpu *v)
 	 * its intercept, make an exit as soon as the guest could take it.
 	 */
 	a->virq_window = a->windows & WINDOW_INTR && a->step != STEP_SHADOW;
-	a->virq_held = v->in_l2 && (a->step == STEP_SHADOW || svm_nested_virq_waits(v));
-	if (a->virq_window)
+	a->virq_held = v->in_l2 && (a->step == STEP_SHADOW ||
+				    (a->cr8_watch && svm_nested_virq_waits(v)));
+	if (a->virq_window) {
 		ctl |= SVM_VIRQ_BITS;
-	else if (v->in_l2 && !a->virq_held)
+	} else if (v->in_l2 && !a->virq_held) {
 		ctl |= vmcb_get_int_ctl(svm_nested_of(v)->vmcb12) & SVM_VIRQ_BITS;
+		if (unlikely(loses_virq(v)) && !pending && !a->step && take_virq(v, &ctl))
+			return true;
+	}
 	vmcb_set_int_ctl(c, ctl);
 	svm_apply_intercepts(a);
 	if (svm.caps.vgif && unlikely(v->nested) && !v->in_l2)
 		svm_nested_gif_intercepts(v);
 	a->attention = a->windows || a->nmi_blocked || a->step || a->soft_len ||
 		       a->injected || a->cr8_watch;
+	return false;
 }
 
 /* The step's #DB: gives TF back, reports the window that was waited for. */

@@ -23,8 +23,11 @@ void svm_inject(struct vcpu *v, const struct event *e);
 /* Exits wanted as soon as the guest can take WINDOW_ events. */
 void svm_windows(struct vcpu *v, u32 windows);
 
-/* Before VMRUN, when attention is set. */
-void svm_inject_prepare(struct vcpu *v);
+/*
+ * Before VMRUN, when attention is set.  True: v->exit is what VMRUN would end
+ * with at once, on a CPU that does not see to it.
+ */
+bool svm_inject_prepare(struct vcpu *v);
 
 /*
  * Behind #VMEXIT of an exception: one that was intercepted only as a guard is

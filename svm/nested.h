@@ -162,13 +162,14 @@ bool svm_nested_wants(const struct vmcb *c12, u64 code);
 u32 svm_nested_windows(const struct vcpu *v, u32 wanted);
 /*
  * CPUs that get V_IRQ against V_TPR wrong, or stop at MOV to CR8 while it is
- * pending (struct svm_quirks): L2's V_IRQ is held back here, and CR8 watched.
+ * pending (struct svm_quirks): CR8 is watched, and then L2's V_IRQ held back here.
  */
-bool svm_nested_virq_waits(const struct vcpu *v);
 bool svm_nested_watches_cr8(const struct vcpu *v);
+bool svm_nested_virq_waits(const struct vcpu *v);
 /* Behind each #VMEXIT of L2: what the CPU changed in the controls. */
 void svm_nested_sync(struct vcpu *v);
 
+/* L2 has a V_IRQ that only an interrupt shadow can hold back. */
 bool svm_nested_wakes(struct vcpu *v);
 bool svm_nested_shutdown(struct vcpu *v);
 

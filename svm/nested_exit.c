@@ -351,7 +351,7 @@ bool svm_nested_virq_waits(const struct vcpu *v)
 	const struct svm_nested *n = svm_nested_of(v);
 	u32 ctl = vmcb_get_int_ctl(n->vmcb12);
 
-	return svm_nested_watches_cr8(v) && !(ctl & INT_CTL_V_IGN_TPR) &&
+	return !(ctl & INT_CTL_V_IGN_TPR) &&
 	       (ctl >> 16 & 15) <= (vmcb_get_int_ctl(n->vmcb02) & 15);
 }
 
@@ -597,10 +597,13 @@ enum nested_events svm_nested_events(struct vcpu *v)
 /* APM2 15.21.4: V_IRQ ends L2's HLT when it can be taken. */
 bool svm_nested_wakes(struct vcpu *v)
 {
-	u32 ctl = vmcb_get_int_ctl(svm_nested_of(v)->vmcb12);
+	const struct svm_nested *n = svm_nested_of(v);
+	u32 ctl = vmcb_get_int_ctl(n->vmcb12);
 
+	/* What own_cr8 wrote has not been in L2 yet. */
 	return ctl & INT_CTL_V_IRQ && v->rflags & RFLAGS_IF &&
-	       (ctl & INT_CTL_V_IGN_TPR || (ctl >> 16 & 15) > (ctl & 15));
+	       (ctl & INT_CTL_V_IGN_TPR ||
+		(ctl >> 16 & 15) > (vmcb_get_int_ctl(n->vmcb02) & 15));
 }
 
 /* APM2 15.14.3 */

@@ -251,7 +251,8 @@ static void svm_enter(struct vcpu *v)
 		if (unlikely(a->cpu != sc || a->asid_gen != sc->asid_gen))
 			assign_asid(a, sc);
 		if (unlikely(a->attention)) {
-			svm_inject_prepare(v);
+			if (svm_inject_prepare(v))
+				return;
 			if (a->kick)
 				kick();
 		}

@@ -125,6 +125,10 @@ static void check_priority(void)
 	svm_run(&l2);
 	rt_check(taken_at(l2_lower.at + 4), "L2 lowers CR8", GOT);
 	rt_check(!(l2.c.int_ctl & 0xff), "V_TPR", "%x", l2.c.int_ctl);
+	start(&l2_lower, V_IRQ | V_INTR_MASKING | V_INTR_PRIO(5) | V_TPR(8));
+	l2.c.rflags |= FL_IF;
+	svm_run(&l2);
+	rt_check(taken_at(l2_lower.at + 4), "L2 lowers CR8, IF = 1 at VMRUN", GOT);
 }
 
 /* APM2 15.21.5 */
