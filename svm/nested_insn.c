@@ -231,6 +231,7 @@ static int nested_init(struct vcpu *v)
 static bool init_signal(struct vcpu *v)
 {
 	struct svm_nested *n = svm_nested_of(v);
+	struct svm_vcpu *a = v->arch;
 
 	if (!svm_nested_gif(v)) {
 		a->attention = true;

@@ -10,6 +10,8 @@ static struct svm_vcpu a;
 static struct vcpu v;
 static enum svm_step_insn next_insn;
 static int restored;
+static u32 held_back;	/* windows that GIF or L2 leave no use for */
+static bool virq_waits;	/* L2's virtual interrupt is below its TPR */
 
 /* In the image these read and mend guest memory (svm/step.c). */
 enum svm_step_insn svm_step_classify(struct vcpu *vc)
@@ -24,16 +26,30 @@ void svm_step_restore_tf(struct vcpu *vc, struct svm_vcpu *av, bool executed)
 		vc->rflags &= ~RFLAGS_TF;
 }
 
-/* Of guests that are hypervisors (svm/nested_enter.c, nested_exit.c): none here is. */
+/* svm/nested_enter.c: L1's events, of which there are none here. */
 void svm_nested_prepare(struct vcpu *vc)
 {
-	fail();
 }
 
 u32 svm_nested_windows(const struct vcpu *vc, u32 wanted)
 {
-	fail();
-	return 0;
+	return wanted & ~held_back;
+}
+
+bool svm_nested_watches_cr8(const struct vcpu *vc)
+{
+	return virq_waits;
+}
+
+bool svm_nested_virq_waits(const struct vcpu *vc)
+{
+	return virq_waits;
+}
+
+/* What SVM's instructions raise in a guest that has them is #UD for L2. */
+void svm_nested_fix_gp(struct vcpu *vc, struct event *e)
+{
+	*e = event_exception(VEC_UD);
 }
 
 static int setup(void **state)
@@ -51,6 +67,8 @@ static int setup(void **state)
 	vmcb_set_dr7(&c, DR7_FIXED1 | DR7_GD);
 	next_insn = STEP_INSN_PLAIN;
 	restored = 0;
+	held_back = 0;
+	virq_waits = false;
 	return 0;
 }
 
@@ -309,6 +327,48 @@ static void test_guard(void **state)
 	assert_int_equal(c.eventinj, 0);
 }
 
+/* A guest that is a hypervisor: its own virtual interrupt is what L2 sees, if no window is. */
+static void test_nested(void **state)
+{
+	struct vmcb vmcb12 = { 0 };
+	struct svm_nested n = { .vmcb12 = &vmcb12 };
+
+	v.nested = &n;
+	vmcb_set_int_ctl(&vmcb12, INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO(3) | INT_CTL_V_INTR_MASKING);
+	svm_windows(&v, WINDOW_INTR);
+	svm_inject_prepare(&v);
+	assert_true(vmcb_get_intercept_vec3(&c) & VEC3_VINTR);
+	assert_int_equal(vmcb_get_int_ctl(&c),
+			 INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO(15) | INT_CTL_V_IGN_TPR);
+	held_back = WINDOW_INTR;
+	svm_inject_prepare(&v);
+	assert_false(vmcb_get_intercept_vec3(&c) & VEC3_VINTR);
+	assert_int_equal(vmcb_get_int_ctl(&c), 0);
+	v.in_l2 = true;
+	svm_inject_prepare(&v);
+	assert_int_equal(vmcb_get_int_ctl(&c), INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO(3));
+	assert_false(a.attention);
+	virq_waits = true;
+	svm_inject_prepare(&v);
+	assert_int_equal(vmcb_get_int_ctl(&c), 0);
+	assert_true(a.attention);
+}
+
+/* #GP of a guest that has SVM may be one of SVM's instructions: another fault. */
+static void test_nested_gp(void **state)
+{
+	struct svm_nested n = { 0 };
+
+	a.exc_guard = BIT(VEC_GP);
+	v.exit = (struct vm_exit){ .reason = EXIT_EXCEPTION, .exc = { .type = EVENT_EXCEPTION,
+				   .vector = VEC_GP, .has_error = true } };
+	assert_true(svm_inject_guarded(&v));
+	assert_int_equal(c.eventinj, 0x80000b0d);
+	v.nested = &n;
+	assert_true(svm_inject_guarded(&v));
+	assert_int_equal(c.eventinj, 0x80000306);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +384,8 @@ int main(void)
 		cmocka_unit_test_setup(test_nmi_blocking, setup),
 		cmocka_unit_test_setup(test_nmi_window, setup),
 		cmocka_unit_test_setup(test_guard, setup),
+		cmocka_unit_test_setup(test_nested, setup),
+		cmocka_unit_test_setup(test_nested_gp, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
