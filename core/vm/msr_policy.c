@@ -54,6 +54,8 @@ static const struct msr_row table[] = {
 	ONE(MSR_SYSCFG, CONST, 0),
 	ONE(MSR_HWCR, CONST, 0),
 	ONE(MSR_NB_CFG, AMD, 0),
+	/* Linux reads it unasked in families before 11h: C1E is off. */
+	ONE(MSR_INT_PENDING, AMD, 0),
 	ONE(MSR_VM_CR, NESTED, 0),
 	ONE(MSR_VM_HSAVE_PA, NESTED, 0),
 	ONE(MSR_LS_CFG, AMD, 0),

@@ -68,6 +68,7 @@
 #define MSR_SYSCFG			0xc0010010
 #define MSR_HWCR			0xc0010015
 #define MSR_NB_CFG			0xc001001f
+#define MSR_INT_PENDING			0xc0010055
 #define MSR_VM_CR			0xc0010114
 #define MSR_IGNNE			0xc0010115
 #define MSR_SMM_CTL			0xc0010116

@@ -48,6 +48,9 @@ static void test_rows(void **state)
 	for (unsigned int i = 0; i < ARRAY_SIZE(want); i++)
 		assert_int_equal(row(want[i].msr, want[i].kind)->arg, want[i].arg);
 	row(MSR_EFER, MSR_KIND_EFER);
+	row(MSR_INT_PENDING, MSR_KIND_AMD);
+	row(MSR_VM_CR, MSR_KIND_NESTED);
+	row(MSR_VM_HSAVE_PA, MSR_KIND_NESTED);
 	row(MSR_IA32_PAT, MSR_KIND_PAT);
 	row(MSR_IA32_TSC, MSR_KIND_TSC);
 }
@@ -71,8 +74,8 @@ static void test_all_numbers(void **state)
 			assert_in_range(base[b] + i, r->first, r->last);
 		}
 	}
-	/* 33 of their own, 28 MTRRs, 256 of the x2APIC, 8 of counters. */
-	assert_int_equal(found, 33 + 28 + 256 + 8);
+	/* 34 of their own, 28 MTRRs, 256 of the x2APIC, 8 of counters. */
+	assert_int_equal(found, 34 + 28 + 256 + 8);
 }
 
 static void test_refused(void **state)
@@ -81,7 +84,7 @@ static void test_refused(void **state)
 		MSR_IA32_FEATURE_CONTROL, MSR_IA32_SPEC_CTRL, MSR_IA32_ARCH_CAPABILITIES,
 		MSR_IA32_VMX_BASIC, MSR_IA32_VMX_VMFUNC, MSR_IA32_XSS, 0x210, 0x251, 0x25a, 0x270,
 		MSR_IA32_X2APIC_FIRST - 1, MSR_IA32_X2APIC_LAST + 1,
-		MSR_TSC_RATIO, MSR_SVM_KEY, MSR_SMM_CTL,
+		MSR_TSC_RATIO, MSR_VM_CR - 1, MSR_VM_HSAVE_PA + 1, MSR_SVM_KEY, MSR_SMM_CTL,
 		MSR_IA32_TSC - 1, MSR_IA32_TSC + 1, MSR_EFER - 1, MSR_SFMASK + 1, MSR_SYSCFG - 1,
 		MSR_PERF_EVT_SEL0 + 8,
 		MSR_SYSCFG + 1, MSR_HWCR + 1, ~0u,
