@@ -83,7 +83,8 @@ static void change(void)
 
 static void check_own(void)
 {
-	u64 efer = rdmsr(MSR_EFER), cr4 = read_cr4(), fs = rdmsr(MSR_FS_BASE), star, cr3 = read_cr3();
+	u64 efer = rdmsr(MSR_EFER), cr3 = read_cr3(), cr4 = read_cr4();
+	u64 fs = rdmsr(MSR_FS_BASE), star;
 
 	wrmsr(MSR_STAR, 0x0018000800000000);
 	star = rdmsr(MSR_STAR);
@@ -96,9 +97,11 @@ static void check_own(void)
 		 l2.c.dr7, l2.c.cr4);
 	rt_check(l2.c.efer == (efer ^ EFER_SCE) && l2.c.cr4 == (cr4 | CR4_TSD) &&
 		 l2.c.fs.base == 0x12345000 && l2.c.star == 0x0030002000000000, "and L1 finds it",
-		 "efer %llx cr4 %llx fs %llx star %llx", l2.c.efer, l2.c.cr4, l2.c.fs.base, l2.c.star);
+		 "efer %llx cr4 %llx fs %llx star %llx", l2.c.efer, l2.c.cr4, l2.c.fs.base,
+		 l2.c.star);
 	rt_check(rdmsr(MSR_EFER) == efer && read_cr4() == cr4 && rdmsr(MSR_FS_BASE) == fs &&
-		 rdmsr(MSR_STAR) == star && read_cr3() == cr3, "L1 has its own", "%llx %llx %llx %llx",
+		 rdmsr(MSR_STAR) == star && read_cr3() == cr3, "L1 has its own",
+		 "%llx %llx %llx %llx",
 		 rdmsr(MSR_EFER), (u64)read_cr4(), rdmsr(MSR_FS_BASE), rdmsr(MSR_STAR));
 }
 

@@ -46,6 +46,19 @@ bool svm_nested_virq_waits(const struct vcpu *vc)
 	return virq_waits;
 }
 
+bool svm_nested_wakes(struct vcpu *vc)
+{
+	return virq_waits;
+}
+
+void svm_nested_sync(struct vcpu *vc)
+{
+}
+
+void svm_nested_gif_intercepts(struct vcpu *vc)
+{
+}
+
 /* What SVM's instructions raise in a guest that has them is #UD for L2. */
 void svm_nested_fix_gp(struct vcpu *vc, struct event *e)
 {
