@@ -389,6 +389,32 @@ static u64 shift_undefined(const struct ctx *x)
 	       (!rotate && count > bits ? CF | (twin ? SF | ZF | PF : 0) : 0);
 }
 
+static bool is_rep(const struct ctx *x)
+{
+	return insn_is_string(&x->i) && x->i.prefixes & (INSN_PFX_REP | INSN_PFX_REPNE);
+}
+
+/*
+ * The processor's choice: whether a REP that got nowhere, for ECX = 0 or a fault,
+ * makes RCX, RSI and RDI 32-bit results.
+ */
+static void ignore_halves(struct ctx *x)
+{
+	const struct { bool on; u8 reg; u64 mask; } choice[] = {
+		{ is_rep(x) && x->i.addr_size == 4, VREG_RCX, BITS(63, 32) },
+		{ is_rep(x) && x->i.addr_size == 4, VREG_RSI, BITS(63, 32) },
+		{ is_rep(x) && x->i.addr_size == 4, VREG_RDI, BITS(63, 32) },
+	};
+
+	for (unsigned int k = 0; k < ARRAY_SIZE(choice); k++) {
+		u64 *native = &x->n.gpr[choice[k].reg];
+
+		if (choice[k].on)
+			*native = (*native & ~choice[k].mask) |
+				  (x->s.gpr[choice[k].reg] & choice[k].mask);
+	}
+}
+
 static u64 undefined_flags(const struct ctx *x)
 {
 	u64 und = x->c->und;
@@ -397,6 +423,12 @@ static u64 undefined_flags(const struct ctx *x)
 		und |= shift_undefined(x);
 	if (x->fault.type != EVENT_NONE)
 		und = 0;
+	/*
+	 * A fault in REP CMPS and SCAS: SDM2 REP has the flags from before the
+	 * instruction, other processors those of the last iteration.
+	 */
+	if (x->fault.type != EVENT_NONE && is_rep(x))
+		und |= RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF;
 	return und | RFLAGS_RF;
 }
 
@@ -409,6 +441,9 @@ static bool undefined_result(const struct ctx *x)
 	/* 66 MOVSXD reads 32 bits on AMD, 16 on Intel: only #AC can tell. */
 	if (insn_is(i, INSN_MAP_1, 0x63))
 		return i->op_size == 2 && x->s.rflags & RFLAGS_AC;
+	/* ENTER of 32 bits on a 16-bit stack: processors differ in EBP 31:16. */
+	if (insn_is(i, INSN_MAP_1, 0xc8))
+		return x->mode == INSN_MODE_16 && i->op_size == 4;
 	if (i->map != INSN_MAP_0F || i->op_size != 2)
 		return false;
 	/* BSWAP r16; SHLD and SHRD by more than the operand */
@@ -442,6 +477,7 @@ static void compare(struct ctx *x, int err)
 	/* Bits 63:32 and R8-R15 are undefined after a switch back from 32 bits. */
 	for (unsigned int k = 0; k < 16 && x->mode != INSN_MODE_64; k++)
 		x->n.gpr[k] = k < 8 ? (u32)x->n.gpr[k] : x->s.gpr[k];
+	ignore_halves(x);
 	/*
 	 * APM2 8.2.9, SDM3 6.9: of two operands, one misaligned and one beyond its
 	 * segment, which comes first is the processor's choice.

@@ -84,8 +84,11 @@ static void test_modes_have_own_shadows(void **state)
 	assert_ptr_not_equal(shadow_cache_find(&cache, &a), shadow_cache_find(&cache, &b));
 	b = shadow_key(a.root, CR4_PAE | CR4_LA57, EFER_LMA | EFER_NXE, 1);
 	assert_ptr_not_equal(shadow_cache_find(&cache, &a), shadow_cache_find(&cache, &b));
+	/* SMEP decides whether error codes show a fetch. */
+	b = shadow_key(a.root, CR4_PAE | CR4_SMEP, EFER_LMA | EFER_NXE, 1);
+	assert_ptr_not_equal(shadow_cache_find(&cache, &a), shadow_cache_find(&cache, &b));
 	/* What has no part in it makes no other key. */
-	b = shadow_key(a.root, CR4_PAE | CR4_SMEP | CR4_PKE, EFER_LMA | EFER_NXE | EFER_SVME, 1);
+	b = shadow_key(a.root, CR4_PAE | CR4_SMAP | CR4_PKE, EFER_LMA | EFER_NXE | EFER_SVME, 1);
 	assert_ptr_equal(shadow_cache_find(&cache, &a), shadow_cache_find(&cache, &b));
 	close_cache();
 }
