@@ -315,3 +315,18 @@ void svm_nested_canon(struct vmcb *c, const struct nested_check_env *env)
 	vmcb_set_iopm_base_pa(c, vmcb_get_iopm_base_pa(c) & PAGE_MASK);
 	vmcb_set_efer(c, long_mode(c) ? efer | EFER_LMA : efer & ~EFER_LMA);
 }
+
+void svm_nested_canon_vmload(struct vmcb *c, const struct nested_check_env *env)
+{
+	c->fs.base = sign_extend(c->fs.base, env);
+	c->gs.base = sign_extend(c->gs.base, env);
+	c->ldtr.base = sign_extend(c->ldtr.base, env);
+	c->tr.base = sign_extend(c->tr.base, env);
+	c->kernel_gs_base = sign_extend(c->kernel_gs_base, env);
+	c->lstar = sign_extend(c->lstar, env);
+	c->cstar = sign_extend(c->cstar, env);
+	c->sysenter_esp = sign_extend(c->sysenter_esp, env);
+	c->sysenter_eip = sign_extend(c->sysenter_eip, env);
+	/* APM2 6.1.1: bits 63:32 are reserved. */
+	c->sfmask = (u32)c->sfmask;
+}

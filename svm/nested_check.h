@@ -85,5 +85,7 @@ const struct nested_rule *svm_nested_check_l1_save(const struct vmcb *c,
  * LME and PG (APM2 3.1.7).  VMLOAD's (FS, GS, TR, LDTR, ...) are left alone.
  */
 void svm_nested_canon(struct vmcb *c, const struct nested_check_env *env);
+/* The same for VMLOAD and its members: what a register cannot hold is not saved. */
+void svm_nested_canon_vmload(struct vmcb *c, const struct nested_check_env *env);
 
 #endif

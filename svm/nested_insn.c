@@ -52,10 +52,13 @@ static enum verdict vmload(struct vcpu *v)
 {
 	struct vmcb *page = operand_page(v);
 	struct svm_vcpu *a = v->arch;
+	struct nested_check_env env;
 
 	if (!page)
 		return vcpu_inject_gp(v);
 	svm_nested_copy_vmload(a->vmcb, page);
+	svm_nested_check_env(v, &env);
+	svm_nested_canon_vmload(a->vmcb, &env);
 	return VERDICT_ADVANCE;
 }
 

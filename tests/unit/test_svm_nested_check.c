@@ -483,6 +483,30 @@ static void test_canon_bases(void **state)
 	}
 }
 
+/* VMLOAD's members, and only these. */
+static void test_canon_vmload(void **state)
+{
+	static const u16 addr[] = {
+		VMCB_F_fs_base, VMCB_F_gs_base, VMCB_F_ldtr_base, VMCB_F_tr_base,
+		VMCB_F_kernel_gs_base, VMCB_F_lstar, VMCB_F_cstar, VMCB_F_sysenter_esp,
+		VMCB_F_sysenter_eip,
+	};
+	static struct vmcb c;
+
+	good(&c);
+	for (unsigned int i = 0; i < ARRAY_SIZE(addr); i++)
+		vmcb_write(&c, addr[i], i & 1 ? BIT(47) + i : 0xfe00000000000000 + i);
+	vmcb_write(&c, VMCB_F_sfmask, 0x1234567800000700);
+	vmcb_write(&c, VMCB_F_star, 0xfedcba9876543210);
+	vmcb_write(&c, VMCB_F_es_base, BIT(47));
+	svm_nested_canon_vmload(&c, &base_env);
+	for (unsigned int i = 0; i < ARRAY_SIZE(addr); i++)
+		assert_int_equal(vmcb_read(&c, addr[i]), i & 1 ? -BIT(47) + i : i);
+	assert_int_equal(vmcb_read(&c, VMCB_F_sfmask), 0x700);
+	assert_int_equal(vmcb_read(&c, VMCB_F_star), 0xfedcba9876543210);
+	assert_int_equal(vmcb_read(&c, VMCB_F_es_base), BIT(47));
+}
+
 static void test_canon_lma(void **state)
 {
 	static const struct { u64 efer, cr0; bool lma; } row[] = {
@@ -542,6 +566,7 @@ int main(void)
 		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_canon_bases),
+		cmocka_unit_test(test_canon_vmload),
 		cmocka_unit_test(test_canon_lma),
 		cmocka_unit_test(test_canon_maps),
 		cmocka_unit_test(test_canon_clean_bits),
