@@ -550,7 +550,7 @@ bool svm_nested_busy(struct vcpu *v)
 	if (v->events.reinject.type == EVENT_NONE) {
 		if (!n->run_pending)
 			return false;
-		if (!(n->vmcb02->eventinj & EVENTINJ_VALID)) {
+		if (!svm_nested_event_waits(v)) {
 			svm_nested_sync(v);
 			return false;
 		}

@@ -6,16 +6,23 @@ PAYLOAD(nsvm_gif, .nested = "svm", .ref = "APM2 15.13, 15.17, 15.21.7, 15.21.8",
 	.desc = "GIF with events pending; physical INTR and NMI end L2 or reach it");
 
 #define VECTOR		0x62
+#define EVENT_VECTOR	0x33	/* of what L1 injects */
 
 #define BOCHS_INTR	"Bochs 2.7 svm.cc: pending interrupts stay masked"
 
 static struct l2 l2;
-static volatile u32 ipis, nmis;
+static volatile u32 ipis, nmis, events;
 
 static void on_ipi(unsigned int vector)
 {
 	ipis++;
 	apic_eoi();
+}
+
+static bool on_event(struct rt_regs *r)
+{
+	events++;
+	return true;
 }
 
 static void on_nmi(unsigned int vector)
@@ -55,7 +62,7 @@ static void start(const struct l2_code *code)
 	l2_init(&l2, NULL);
 	l2.c.rip = code->start;
 	l2.c.exitcode = EXIT_POISON;
-	ipis = nmis = 0;
+	ipis = nmis = events = 0;
 }
 
 static void check_clgi(void)
@@ -143,6 +150,40 @@ static void check_intr(const struct intr_row *r)
 	stgi();
 	cli();
 	rt_check(ipis == 1, "L1 takes it behind STGI", "%u", ipis);
+}
+
+/* Where L2's gate for a vector leads (APM2 4.8.3: 64-bit gates). */
+static ulong gate_target(unsigned int vector)
+{
+	const u8 *gate = (const u8 *)rt_idt + vector * 16;
+	u16 low, mid;
+	u32 high;
+
+	memcpy(&low, gate, 2);
+	memcpy(&mid, gate + 6, 2);
+	memcpy(&high, gate + 8, 4);
+	return low | (ulong)mid << 16 | (ulong)high << 32;
+}
+
+/* APM2 15.20: what L1 injects comes before the interrupt that is pending. */
+static void check_event_first(void)
+{
+	start(&l2_nops);
+	L2_INTERCEPT(&l2, vec3, VEC3_INTR, true);
+	l2.c.int_ctl = V_INTR_MASKING;
+	l2.c.eventinj = EVENT_INTR | EVENT_VECTOR;
+	enter_pending(true);
+	rt_known(svm_known(KNOWN_BOCHS), l2.c.exitcode == EXIT_INTR &&
+		 l2.c.rip == gate_target(EVENT_VECTOR), "INTR behind an injected event",
+		 BOCHS_INTR);
+	rt_check(!(l2.c.exitintinfo & EVENT_INTR), "which was delivered", "%llx",
+		 l2.c.exitintinfo);
+	stgi();
+	sti_nop();
+	cli();
+	svm_run(&l2);
+	rt_check(l2.c.exitcode == EXIT_VMMCALL && events == 1 && ipis == 1, "each comes once",
+		 "exit %llx, %u events, %u", l2.c.exitcode, events, ipis);
 }
 
 /* It comes while L2 runs. */
@@ -262,9 +303,11 @@ int main(struct rt_info *info)
 	apic_enable();
 	rt_irq(VECTOR, on_ipi);
 	rt_irq(VEC_NMI, on_nmi);
+	rt_set_handler(EVENT_VECTOR, on_event);
 	check_clgi();
 	for (unsigned int i = 0; i < ARRAY_LEN(intr_rows); i++)
 		check_intr(&intr_rows[i]);
+	check_event_first();
 	check_intr_later();
 	check_intr_to_l2();
 	check_nmi();
