@@ -11,10 +11,13 @@ static const u8 inj_type[] = {
 	[EVENT_SOFT_EXC] = EVENTINJ_EXCEPTION, [EVENT_PRIV_EXC] = EVENTINJ_EXCEPTION,
 };
 
-/* Events whose return address is behind their instruction. */
+/*
+ * Events whose return address is behind their instruction; that of one which
+ * was injected has no length, and returns to where it is.
+ */
 static bool is_soft(const struct event *e)
 {
-	return e->type >= EVENT_SOFT_INT && e->insn_len;
+	return e->type >= EVENT_SOFT_INT;
 }
 
 u64 svm_event_encode(const struct event *e)
@@ -76,10 +79,12 @@ void svm_inject(struct vcpu *v, const struct event *e)
 		return;
 	/*
 	 * APM2 15.20, 15.7.1: a software event pushes nRIP where the CPU has it;
-	 * elsewhere RIP itself must already be behind the instruction.
+	 * elsewhere RIP itself must already be behind the instruction.  So it must
+	 * for ICEBP: only vectors 3 and 4 are traps when they are injected.
 	 */
 	a->soft_len = e->insn_len;
-	a->soft_moved_rip = !svm.caps.nrips || svm.quirks.soft_nrip_lost;
+	a->soft_moved_rip = !svm.caps.nrips || svm.quirks.soft_nrip_lost ||
+			    e->type == EVENT_PRIV_EXC;
 	a->attention = true;
 	c->nrip = v->rip + e->insn_len;
 	if (a->soft_moved_rip)

@@ -157,6 +157,28 @@ static void test_soft_with_nrip(void **state)
 	assert_int_equal(v.rip, 0x1001);
 }
 
+/* Injected, #DB is no trap: nRIP does not count for ICEBP. */
+static void test_icebp(void **state)
+{
+	struct event e = { .type = EVENT_PRIV_EXC, .vector = VEC_DB, .insn_len = 1 };
+
+	svm.caps.nrips = true;
+	svm_inject(&v, &e);
+	assert_int_equal(v.rip, 0x1001);
+}
+
+/* Injected again without its instruction: it returns to where it is. */
+static void test_soft_without_insn(void **state)
+{
+	struct event e = { .type = EVENT_SOFT_INT, .vector = 0x80 };
+
+	svm.caps.nrips = true;
+	c.nrip = 0x5555;
+	svm_inject(&v, &e);
+	assert_int_equal(v.rip, 0x1000);
+	assert_int_equal(c.nrip, 0x1000);
+}
+
 static void test_intr_window(void **state)
 {
 	svm_windows(&v, WINDOW_INTR);
@@ -389,6 +411,8 @@ int main(void)
 		cmocka_unit_test_setup(test_payloads, setup),
 		cmocka_unit_test_setup(test_soft_without_nrip, setup),
 		cmocka_unit_test_setup(test_soft_with_nrip, setup),
+		cmocka_unit_test_setup(test_icebp, setup),
+		cmocka_unit_test_setup(test_soft_without_insn, setup),
 		cmocka_unit_test_setup(test_intr_window, setup),
 		cmocka_unit_test_setup(test_shadow_step, setup),
 		cmocka_unit_test_setup(test_shadow_step_without_window, setup),
