@@ -31,12 +31,18 @@ static void drop_stale(struct vcpu *v)
 		v->exit.idt.type = EVENT_NONE;
 }
 
-/* An interrupted INT n, INT3 or INTO: core needs its length to inject it again. */
+/*
+ * An interrupted INT n, INT3 or INTO: core needs its length to inject it again.
+ * One that was injected without a length has no instruction at RIP.
+ */
 static void soft_len(struct vcpu *v)
 {
+	const struct svm_vcpu *a = v->arch;
 	struct event *e = &v->exit.idt;
 	struct insn i;
 
+	if (a->injected)
+		return;
 	if (svm_fetch_insn(v, &i) || i.map != INSN_MAP_1 ||
 	    (i.opcode != 0xcd && i.opcode != 0xcc && i.opcode != 0xce)) {
 		/* RIP is still before it: executing it again is the same. */

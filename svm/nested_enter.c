@@ -211,8 +211,20 @@ static void load_l2(struct vcpu *v)
 	v->rflags = s->rflags;
 }
 
+/* INT n, and INT3 and INTO, which are injected as exceptions (APM2 15.20); or not. */
+static u8 soft_type(u64 inj)
+{
+	u8 type = inj >> 8 & 7, vector = (u8)inj;
+
+	if (type == EVENTINJ_SOFT_INT)
+		return EVENT_SOFT_INT;
+	if (type == EVENTINJ_EXCEPTION && (vector == VEC_BP || vector == VEC_OF))
+		return EVENT_SOFT_EXC;
+	return EVENT_NONE;
+}
+
 /*
- * EVENTINJ of vmcb12.  INT n pushes nRIP (APM2 15.20), which a CPU without it
+ * EVENTINJ of vmcb12.  Traps push nRIP (APM2 15.20), which a CPU without it
  * gets by way of RIP: svm_inject knows.
  */
 static void inject_l1s(struct vcpu *v)
@@ -222,8 +234,8 @@ static void inject_l1s(struct vcpu *v)
 	u64 inj = n->vmcb12->eventinj;
 	struct event e;
 
-	if ((inj >> 8 & 7) == EVENTINJ_SOFT_INT && n->vmcb12->nrip) {
-		e = (struct event){ .type = EVENT_SOFT_INT, .vector = (u8)inj,
+	if (soft_type(inj) != EVENT_NONE && n->vmcb12->nrip) {
+		e = (struct event){ .type = soft_type(inj), .vector = (u8)inj,
 				    .insn_len = (u8)(n->vmcb12->nrip - v->rip) };
 		svm_inject(v, &e);
 		return;

@@ -138,6 +138,17 @@ static void check_soft(void)
 		 "Bochs 2.7 svm.cc SvmInjectEvents: nRIP is never read");
 }
 
+/* So does INT3, which is injected as an exception. */
+static void check_soft_exception(void)
+{
+	start(&l2_nop);
+	inject(EVENT_EXCEPTION | VEC_BP);
+	rt_known(svm_known(KNOWN_BOCHS_BARE), l2.c.exitcode == EXIT_VMMCALL && seen.count == 1 &&
+		 seen.vector == VEC_BP &&
+		 seen.ip == (svm_has(SVM_NRIPS) ? l2_nop.next : l2_nop.at),
+		 "INT3 returns to nRIP", "Bochs 2.7 svm.cc SvmInjectEvents: nRIP is never read");
+}
+
 /* The shadow of an STI that was L2's last instruction does not hold it back. */
 static void check_shadow(void)
 {
@@ -230,6 +241,21 @@ static void check_idt_npf(void)
 	expect_delivered("injected again", VECTOR, 0, l2_nop.at);
 }
 
+/* The IDT's page is one that L0 fills when the delivery meets it. */
+static void check_idt_fill(void)
+{
+	if (!svm_has(SVM_NP))
+		return;
+	npt_init();
+	start(&l2_nop);
+	npt_use(&l2);
+	*npt_entry((ulong)l2_idt, NPT_4K) = (ulong)l2_idt | NPT_RIGHTS;
+	l2.c.tlb_control = TLB_FLUSH_ALL;
+	l2.c.nrip = l2_nop.at;
+	inject(EVENT_SOFT_INT | VECTOR);
+	expect_delivered("INT n whose delivery nobody may see fault", VECTOR, 0, l2_nop.at);
+}
+
 /* A fault in the delivery of a contributory one is #DF; then shutdown. */
 static void check_double(void)
 {
@@ -284,11 +310,13 @@ int main(struct rt_info *info)
 	check_interrupts();
 	check_exceptions();
 	check_soft();
+	check_soft_exception();
 	check_shadow();
 	for (unsigned int i = 0; i < ARRAY_LEN(broken); i++)
 		check_not_present(&broken[i]);
 	check_idt_page();
 	check_idt_npf();
+	check_idt_fill();
 	check_own();
 	check_double();
 	return rt_result();
