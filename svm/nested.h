@@ -168,6 +168,8 @@ bool svm_nested_watches_cr8(const struct vcpu *v);
 bool svm_nested_virq_waits(const struct vcpu *v);
 /* Behind each #VMEXIT of L2: what the CPU changed in the controls. */
 void svm_nested_sync(struct vcpu *v);
+/* An interrupt that nobody injected was being delivered: L2 has taken V_IRQ. */
+void svm_nested_virq_taken(struct vcpu *v);
 
 /* L2 has a V_IRQ that only an interrupt shadow can hold back. */
 bool svm_nested_wakes(struct vcpu *v);

@@ -27,6 +27,18 @@ void svm_nested_sync(struct vcpu *v)
 	vmcb_set_int_ctl(n->vmcb12, (ctl & ~INT_CTL_V_TPR) | (now & 0xf));
 }
 
+/*
+ * APM2 15.21.4: taking it clears V_IRQ, also where the delivery then faults.
+ * QEMU clears it behind the delivery: L2 would get it twice.
+ */
+void svm_nested_virq_taken(struct vcpu *v)
+{
+	struct svm_nested *n = svm_nested_of(v);
+
+	vmcb_set_int_ctl(n->vmcb02, vmcb_get_int_ctl(n->vmcb02) & ~INT_CTL_V_IRQ);
+	vmcb_set_int_ctl(n->vmcb12, vmcb_get_int_ctl(n->vmcb12) & ~INT_CTL_V_IRQ);
+}
+
 static void store_save_area(const struct vcpu *v, struct vmcb *to)
 {
 	const struct vmcb *c = svm_nested_of(v)->vmcb02;

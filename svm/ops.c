@@ -210,6 +210,8 @@ static __attribute__((noinline)) bool exit_slow(struct vcpu *v, bool decoded)
 		svm_inject_soft_back(v);
 	if (operands || v->exit.idt.type != EVENT_NONE)
 		svm_decode_operands(v);
+	if (v->in_l2 && v->exit.idt.type == EVENT_INTR && !a->injected)
+		svm_nested_virq_taken(v);
 	a->injected = false;
 	if (v->exit.reason == EXIT_EXCEPTION && svm_inject_guarded(v))
 		return true;

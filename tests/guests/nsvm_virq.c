@@ -91,6 +91,24 @@ static void check_taken(void)
 	rt_check(!virqs || svm_known(KNOWN_BOCHS_BARE), "once", GOT);
 }
 
+/* L0 fills the IDT's page meanwhile: taken is taken, once. */
+static void check_delivery_fills(void)
+{
+	static u8 idt[0x1000] __attribute__((aligned(4096)));
+
+	if (!svm_has(SVM_NP))
+		return;
+	npt_init();
+	start(&l2_sti, V_IRQ | V_INTR_PRIO(1));
+	npt_use(&l2);
+	memcpy(idt, rt_idt, sizeof(idt));
+	l2.c.idtr.base = (ulong)idt;
+	*npt_entry((ulong)idt, NPT_4K) = (ulong)idt | NPT_RIGHTS;
+	l2.c.tlb_control = TLB_FLUSH_ALL;
+	svm_run(&l2);
+	rt_check(taken_at(l2_sti.at + 2), "taken through a page that L0 fills", GOT);
+}
+
 /* APM2 15.21.4: taken when V_INTR_PRIO > V_TPR, or V_IGN_TPR is set. */
 static void check_priority(void)
 {
@@ -372,6 +390,7 @@ int main(struct rt_info *info)
 	rt_set_handler(V_VECTOR, on_virq);
 	rt_irq(IPI_VECTOR, on_ipi);
 	check_taken();
+	check_delivery_fills();
 	check_priority();
 	check_shadow();
 	check_vintr();
