@@ -30,7 +30,7 @@ struct run_env {
 	u32 mem_mib;
 	u64 boot_id;		/* random: shows silent resets */
 	u64 start_tsc;		/* first instruction of main */
-	char platform[16];	/* "tcg", "bochs", "kvm", "vmware", ... or "bare" */
+	char platform[16];	/* "tcg", "bochs", "kvm", "nestbed", "nestbed_tcg", ... or "bare" */
 };
 
 enum stage_order {

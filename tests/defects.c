@@ -30,7 +30,7 @@ const struct defect *defect_find_in(const struct defect *table, const char *plat
 				    const char *id, const char *row)
 {
 	for (const struct defect *d = table; d->id; d++)
-		if (!strcmp(d->platform, platform) && matches(d, id, row))
+		if (glob_match(d->platform, platform) && matches(d, id, row))
 			return d;
 	return NULL;
 }

@@ -10,7 +10,7 @@
 
 struct defect {
 	const char *id;		/* test id, or "test id:row"; '*' and '?' match */
-	const char *platform;	/* run_env.platform */
+	const char *platform;	/* run_env.platform; '*' and '?' match */
 	const char *reason;
 	const char *evidence;	/* source line or other software's outcome */
 	bool kills;		/* the test would end the emulator: it is not run */

@@ -94,6 +94,14 @@ const struct payload *payload_find(const char *name)
 	return NULL;
 }
 
+/* What is below the lowest nestbed: a payload finds out itself what is above. */
+static const char *emulator(void)
+{
+	const char *platform = report_platform();
+
+	return strncmp(platform, "nestbed_", 8) ? platform : platform + 8;
+}
+
 struct guest_vm *payload_load(struct test_ctx *t, const struct payload *p, u64 tsc_khz)
 {
 	char cmdline[64];
@@ -110,7 +118,7 @@ struct guest_vm *payload_load(struct test_ctx *t, const struct payload *p, u64 t
 	if (!g)
 		TEST_ERROR(t, "%s", why);
 	len = (size_t)nb_snprintf(cmdline, sizeof(cmdline), "platform=%s seed=%u",
-				  report_platform(), (u32)test_random(t) | 1);
+				  emulator(), (u32)test_random(t) | 1);
 	if (tsc_khz)
 		str_append(cmdline, sizeof(cmdline), &len, " tsc=%llu",
 			   (unsigned long long)tsc_khz);
