@@ -66,7 +66,8 @@ void svm_inject(struct vcpu *v, const struct event *e)
 	a->injected = true;
 	a->attention = true;
 	if (e->type == EVENT_NMI) {
-		svm_set_nmi_blocked(a, true);
+		if (!svm_nested_nmi_is_l1s(v))
+			svm_set_nmi_blocked(a, true);
 	} else if (e->type == EVENT_EXCEPTION && e->vector == VEC_PF) {
 		vmcb_set_cr2(c, e->payload);
 	} else if (e->type == EVENT_EXCEPTION && e->vector == VEC_DB) {

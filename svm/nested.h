@@ -95,6 +95,12 @@ static inline bool svm_nested_event_waits(const struct vcpu *v)
 	return v->in_l2 && svm_nested_of(v)->vmcb12->eventinj & EVENTINJ_VALID;
 }
 
+/* An NMI for L2 is one that L1 injects, which blocks no others (APM2 15.20). */
+static inline bool svm_nested_nmi_is_l1s(const struct vcpu *v)
+{
+	return v->in_l2 && vmcb_get_intercept_vec3(svm_nested_of(v)->vmcb12) & VEC3_NMI;
+}
+
 extern const struct nested_ops svm_nested_ops;
 
 /* svm/nested_enter.c */

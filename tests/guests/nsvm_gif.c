@@ -294,6 +294,43 @@ static void check_hlt(void)
 	rt_check(ipis == 1, "L1 takes it", "%u", ipis);
 }
 
+/* A gate of L2's that leads to the end of L2. */
+static void gate_to_end(u8 *gate)
+{
+	ulong at = (ulong)svm_l2_end;
+
+	memcpy(gate, &at, 2);
+	memcpy(gate + 6, (u8 *)&at + 2, 2);
+	memcpy(gate + 8, (u8 *)&at + 4, 4);
+}
+
+/*
+ * L1's NMI for L2, whose handler never comes to IRET, is not one of L1's own; nor
+ * when L0 injects it again, since the IDT's page was to be filled.
+ */
+static void check_injected_nmi(void)
+{
+	static u8 idt[0x1000] __attribute__((aligned(4096)));
+
+	if (!svm_has(SVM_NP))
+		return;
+	npt_init();
+	start(&l2_nops);
+	npt_use(&l2);
+	memcpy(idt, rt_idt, sizeof(idt));
+	gate_to_end(idt + VEC_NMI * 16);
+	l2.c.idtr.base = (ulong)idt;
+	*npt_entry((ulong)idt, NPT_4K) = (ulong)idt | NPT_RIGHTS;
+	l2.c.tlb_control = TLB_FLUSH_ALL;
+	l2.c.eventinj = EVENT_NMI | VEC_NMI;
+	L2_INTERCEPT(&l2, vec3, VEC3_NMI, true);
+	svm_run(&l2);
+	rt_check(l2.c.exitcode == EXIT_VMMCALL && l2.c.rip == (ulong)svm_l2_end && !nmis,
+		 "injected NMI", "exit %llx at %llx, %u", l2.c.exitcode, l2.c.rip, nmis);
+	send_nmi();
+	rt_check(nmis == 1, "L1 still gets its own", "%u", nmis);
+}
+
 int main(struct rt_info *info)
 {
 	const char *why;
@@ -311,6 +348,7 @@ int main(struct rt_info *info)
 	check_intr_later();
 	check_intr_to_l2();
 	check_nmi();
+	check_injected_nmi();
 	check_hlt();
 	return rt_result();
 }
