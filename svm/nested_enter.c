@@ -12,9 +12,7 @@
 
 struct vmcb *svm_nested_page(struct vcpu *v, u64 pa)
 {
-	struct vmcb *p = gmem_ptr(&v->vm->mem, pa, PAGE_SIZE);
-
-	return p && !(gmem_slot(&v->vm->mem, pa)->flags & GMEM_RO) ? p : NULL;
+	return gmem_ptr_rw(&v->vm->mem, pa, PAGE_SIZE);
 }
 
 void svm_nested_copy_vmload(struct vmcb *to, const struct vmcb *from)

@@ -81,6 +81,13 @@ void *gmem_ptr_slow(const struct gmem *g, u64 gpa, u64 len)
 	return s->host + off;
 }
 
+void *gmem_ptr_rw_slow(const struct gmem *g, u64 gpa, u64 len)
+{
+	const struct gmem_slot *s = gmem_slot(g, gpa);
+
+	return s && !(s->flags & GMEM_RO) ? gmem_ptr_slow(g, gpa, len) : NULL;
+}
+
 /* The part of [gpa, gpa + len) that lies in the slot of gpa; 0 if none may. */
 static u64 chunk(const struct gmem *g, u64 gpa, u64 len, bool write, u8 **p)
 {

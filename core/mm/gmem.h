@@ -73,6 +73,19 @@ static inline void *gmem_ptr(const struct gmem *g, u64 gpa, u64 len)
 	return gmem_ptr_slow(g, gpa, len);
 }
 
+/* The same for memory that the guest can write. */
+void *gmem_ptr_rw_slow(const struct gmem *g, u64 gpa, u64 len);
+
+static inline void *gmem_ptr_rw(const struct gmem *g, u64 gpa, u64 len)
+{
+	const struct gmem_slot *s = &g->slot[READ_ONCE(g->last)];
+	u64 off = gpa - s->gpa;
+
+	if (likely(off < s->mem_size && len <= s->mem_size - off && !(s->flags & GMEM_RO)))
+		return s->host + off;
+	return gmem_ptr_rw_slow(g, gpa, len);
+}
+
 /*
  * Copy from or to guest memory, across slots.  Returns 0, or -EFAULT when any
  * byte is not memory (or, for writing, read-only): then nothing was copied.

@@ -22,6 +22,21 @@ static int setup(void **state)
 	       gmem_add(&g, 0xfee00000, K4, NULL, 0, GMEM_MMIO);
 }
 
+/* Whatever gmem_ptr has found before. */
+static void test_rw(void **state)
+{
+	for (int hint = 0; hint < 3; hint++) {
+		assert_non_null(gmem_ptr(&g, (u64[]){ 0, 4 * K4, 6 * K4 }[hint], 1));
+		assert_ptr_equal(gmem_ptr_rw(&g, 8, K4), a + 8);
+		assert_ptr_equal(gmem_ptr_rw(&g, 4 * K4, 2 * K4), b);
+		assert_non_null(gmem_ptr(&g, 6 * K4, 1));
+		assert_null(gmem_ptr_rw(&g, 6 * K4, 1));
+		assert_null(gmem_ptr_rw(&g, 4 * K4, 2 * K4 + 1));
+		assert_null(gmem_ptr_rw(&g, 7 * K4, 1));
+		assert_null(gmem_ptr_rw(&g, 0xfee00000, 4));
+	}
+}
+
 static void test_add_refuses_nonsense(void **state)
 {
 	assert_int_equal(gmem_add(&g, 0x800, K4, a, 0, 0), -EINVAL);
@@ -211,6 +226,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_add_refuses_nonsense, setup),
 		cmocka_unit_test_setup(test_ptr_stays_inside_one_slot, setup),
+		cmocka_unit_test_setup(test_rw, setup),
 		cmocka_unit_test_setup(test_copies_are_all_or_nothing, setup),
 		cmocka_unit_test_setup(test_remove_forgets_the_hint, setup),
 		cmocka_unit_test_setup(test_backing, setup),
