@@ -39,6 +39,18 @@ static inline u8 svm_nrip_len(const struct vmcb *c, u32 have)
 	return have & SVM_DECODE_NRIP && len <= 15 ? (u8)len : 0;
 }
 
+/* The same for SVM's own instructions, whose operands are in RAX and ECX. */
+static inline bool svm_exit_decode_virt(const struct vmcb *c, u32 have, struct vm_exit *x)
+{
+	if (x->code >= SVM_EXIT_ROWS || svm_exit_rows[x->code].kind != KIND_VIRT ||
+	    c->exitintinfo & EVENTINJ_VALID)
+		return false;
+	x->reason = svm_exit_rows[x->code].reason;
+	x->virt.insn = svm_exit_rows[x->code].arg;
+	x->insn_len = svm_nrip_len(c, have);
+	return true;
+}
+
 /*
  * The exits that carry nothing but themselves: fills x from c and returns true.
  * False: nothing is valid but code, info1 and info2; svm_exit_decode_slow goes on.
@@ -53,7 +65,7 @@ static inline bool svm_exit_decode_fast(const struct vmcb *c, u32 have, struct v
 	x->idt.type = EVENT_NONE;
 	if (unlikely(code >= SVM_EXIT_ROWS || svm_exit_rows[code].kind > KIND_INSN ||
 		     c->exitintinfo & EVENTINJ_VALID))
-		return false;
+		return svm_exit_decode_virt(c, have, x);
 	x->reason = svm_exit_rows[code].reason ? svm_exit_rows[code].reason : EXIT_UNKNOWN;
 	x->insn_len = svm_exit_rows[code].kind == KIND_INSN ? svm_nrip_len(c, have) : 0;
 	return true;

@@ -48,6 +48,29 @@ static void test_reasons(void **state)
 	}
 }
 
+/* SVM's own, also while an event was being delivered. */
+static void test_virt_insn(void **state)
+{
+	static const struct { u16 code; u8 insn; } row[] = {
+		{ SVM_EXIT_VMRUN, VI_VMRUN }, { SVM_EXIT_VMLOAD, VI_VMLOAD },
+		{ SVM_EXIT_VMSAVE, VI_VMSAVE }, { SVM_EXIT_STGI, VI_STGI },
+		{ SVM_EXIT_CLGI, VI_CLGI }, { SVM_EXIT_SKINIT, VI_SKINIT },
+		{ SVM_EXIT_INVLPGA, VI_INVLPGA },
+	};
+
+	c.nrip = 0x1003;
+	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(row); i++) {
+		c.exitintinfo = i & 1 ? EVENTINJ_VALID | EVENTINJ_TYPE(EVENTINJ_INTR) | 0x40 : 0;
+		assert_false(decode(row[i / 2].code, 0, 0, SVM_DECODE_NRIP));
+		assert_int_equal(x.reason, EXIT_VIRT_INSN);
+		assert_int_equal(x.virt.insn, row[i / 2].insn);
+		assert_int_equal(x.insn_len, 3);
+		assert_int_equal(x.idt.type, i & 1 ? EVENT_INTR : EVENT_NONE);
+		decode(row[i / 2].code, 0, 0, 0);
+		assert_int_equal(x.insn_len, 0);
+	}
+}
+
 static void test_length_from_nrip(void **state)
 {
 	c.nrip = 0x1002;
@@ -256,6 +279,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_reasons, setup),
+		cmocka_unit_test_setup(test_virt_insn, setup),
 		cmocka_unit_test_setup(test_length_from_nrip, setup),
 		cmocka_unit_test_setup(test_cr_and_dr, setup),
 		cmocka_unit_test_setup(test_exceptions, setup),
