@@ -229,7 +229,8 @@ static __attribute__((noinline)) bool intr_waits(struct vcpu *v)
 
 	if (!v->apic || v->rflags & RFLAGS_IF || a->vmcb->eventinj & EVENTINJ_VALID)
 		return false;
-	if (!lapic_irr_pending(VEC_TIMER) && !lapic_irr_pending(VEC_KICK))
+	STATIC_ASSERT(VEC_TIMER / 32 == VEC_KICK / 32, "one look for both");
+	if (!(lapic_pending(VEC_TIMER) & (u32)(BIT(VEC_TIMER % 32) | BIT(VEC_KICK % 32))))
 		return false;
 	v->exit = (struct vm_exit){ .reason = EXIT_INTR, .code = SVM_EXIT_INTR };
 	return true;

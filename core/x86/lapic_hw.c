@@ -293,11 +293,9 @@ void lapic_timer_stop(void)
 	reg_write(APIC_LVT_TIMER, LVT_MASKED);
 }
 
-bool lapic_irr_pending(u8 vector)
+u32 lapic_pending(u8 vector)
 {
 	u32 reg = (u32)(vector / 32) * 0x10;
 
-	if (!apic.present)
-		return false;
-	return (reg_read(APIC_IRR + reg) | reg_read(APIC_ISR + reg)) >> (vector % 32) & 1;
+	return apic.present ? reg_read(APIC_IRR + reg) | reg_read(APIC_ISR + reg) : 0;
 }

@@ -61,7 +61,10 @@ void lapic_timer_at(u64 tsc);
 void lapic_timer_stop(void);
 u64 lapic_timer_khz(void);	/* of the undivided input; 0 not calibrated */
 
-/* Whether a vector is requested or in service: for checks that leave none behind. */
-bool lapic_irr_pending(u8 vector);
+/*
+ * Which vectors are requested or in service, of the 32 that vector is one of;
+ * it is bit vector % 32.
+ */
+u32 lapic_pending(u8 vector);
 
 #endif
