@@ -227,9 +227,9 @@ static __attribute__((noinline)) bool intr_waits(struct vcpu *v)
 {
 	const struct svm_vcpu *a = v->arch;
 
-	if (!v->apic || v->rflags & RFLAGS_IF || a->vmcb->eventinj & EVENTINJ_VALID)
-		return false;
 	STATIC_ASSERT(VEC_TIMER / 32 == VEC_KICK / 32, "one look for both");
+	if (a->vmcb->eventinj & EVENTINJ_VALID)
+		return false;
 	if (!(lapic_pending(VEC_TIMER) & (u32)(BIT(VEC_TIMER % 32) | BIT(VEC_KICK % 32))))
 		return false;
 	v->exit = (struct vm_exit){ .reason = EXIT_INTR, .code = SVM_EXIT_INTR };
@@ -248,7 +248,8 @@ static void svm_enter(struct vcpu *v)
 	struct vmcb *c = a->vmcb;
 	bool decoded;
 
-	if (unlikely(svm.quirks.intr_if0_lost) && intr_waits(v))
+	if (unlikely(svm.quirks.intr_if0_lost) && v->apic && !(v->rflags & RFLAGS_IF) &&
+	    intr_waits(v))
 		return;
 	do {
 		if (unlikely(a->cpu != sc || a->asid_gen != sc->asid_gen))
