@@ -7,6 +7,7 @@
 #include "core/vm/insn.h"
 #include "core/vm/run.h"
 #include "core/x86/regs.h"
+#include "svm/decode.h"
 #include "svm/exit.h"
 #include "svm/inject.h"
 #include "svm/npt.h"
@@ -437,10 +438,58 @@ static bool soft_interrupt(struct vcpu *v)
 	return true;
 }
 
+/*
+ * Was INT n at RIP, which can be read, being delivered?  Else the fault is that of
+ * the fetch, or of INT n in virtual-8086 mode with IOPL < 3 (APM3 INT).
+ */
+static bool ends_int(const struct vcpu *v)
+{
+	const struct event *e = &v->exit.exc;
+
+	switch (e->vector) {
+	case VEC_TS: case VEC_NP: case VEC_SS:
+		return true;
+	case VEC_GP:
+		return e->error || !(v->rflags & RFLAGS_VM);
+	case VEC_PF:
+		/* Tables are read as the supervisor, the stack is written. */
+		return !(e->error & PFERR_I) && (e->error & PFERR_W || !(e->error & PFERR_U));
+	default:
+		return false;
+	}
+}
+
+/* What this CPU has left out of the exit of an exception. */
+static __attribute__((noinline)) void complete_exception(struct vcpu *v)
+{
+	struct svm_nested *n = svm_nested_of(v);
+	struct event *e = &v->events.reinject;
+	struct insn i;
+
+	/* APM2 15.12.2: of what DR6 would say a step's bit is known by RFLAGS alone. */
+	if (svm.quirks.db_dr6_lost && v->exit.exc.vector == VEC_DB && v->rflags & RFLAGS_TF)
+		vmcb_set_dr6(n->vmcb02, vmcb_get_dr6(n->vmcb02) | DR6_BS);
+	/* APM2 15.7.2 */
+	if (svm.quirks.int_idt_stale && e->type == EVENT_NONE && !svm_fetch_insn(v, &i) &&
+	    insn_is(&i, INSN_MAP_1, 0xcd) && ends_int(v))
+		*e = (struct event){ .type = EVENT_SOFT_INT, .vector = (u8)i.imm,
+				     .insn_len = i.len };
+}
+
+static bool exception(struct vcpu *v)
+{
+	if (!svm_nested_wants(svm_nested_of(v)->vmcb12, v->exit.code))
+		return false;
+	if (unlikely(svm.quirks.db_dr6_lost || svm.quirks.int_idt_stale))
+		complete_exception(v);
+	return to_l1(v);
+}
+
 /* Exits that L1's intercept bit alone does not decide.  NULL: it does. */
 static bool (*const judge[EXIT_REASON_COUNT])(struct vcpu *v) = {
 	[EXIT_INTR_WINDOW] = window, [EXIT_DR] = debug_register,
 	[EXIT_CR] = control_register, [EXIT_SWINT] = soft_interrupt,
+	[EXIT_EXCEPTION] = exception,
 };
 
 /* An exit that only L0 has asked for: interrupts of the host, its own page faults. */

@@ -7,6 +7,7 @@ PAYLOAD(nsvm_inject, .nested = "svm", .ref = "APM2 15.20, 15.7.2",
 #define VECTOR		0x33
 
 #define TCG_IDT		"QEMU 7.2 seg_helper.c do_interrupt64: error codes are vector * 16 + 2"
+#define BOCHS_INT	"Bochs 2.7 soft_int.cc INT_Ib: interrupt() leaves ctrls.exitintinfo alone"
 #define TCG_DF		"QEMU 7.2 svm_helper.c helper_vmrun: old_exception stays -1, no #DF is made"
 
 static struct l2 l2;
@@ -295,8 +296,21 @@ static void check_own(void)
 	svm_run(&l2);
 	l2_expect("INT n of L2 without a gate", &l2, EXIT_EXCEPTION + VEC_NP);
 	rt_known(svm_known(KNOWN_BOCHS_BARE), l2.c.exitintinfo == (EVENT_SOFT_INT | VECTOR),
-		 "its EXITINTINFO",
-		 "Bochs 2.7 soft_int.cc INT_Ib: interrupt() without setting ctrls.exitintinfo");
+		 "its EXITINTINFO", BOCHS_INT);
+	start(&l2_intn);
+	l2.c.rsp = 0x7fff00000800;
+	l2.c.intercept_exceptions = 1u << VEC_PF;
+	svm_run(&l2);
+	l2_expect("INT n of L2 without a stack", &l2, EXIT_EXCEPTION + VEC_PF);
+	rt_known(svm_known(KNOWN_BOCHS_BARE), l2.c.exitintinfo == (EVENT_SOFT_INT | VECTOR),
+		 "its EXITINTINFO", BOCHS_INT);
+	/* Its fetch is no delivery. */
+	start(&l2_intn);
+	l2.c.intercept_exceptions = 1u << VEC_PF;
+	l2.c.rip = 0x7fff00000000;
+	svm_run(&l2);
+	l2_expect("no INT n there", &l2, EXIT_EXCEPTION + VEC_PF);
+	rt_check(!(l2.c.exitintinfo & EVENT_INTR), "no EXITINTINFO", "%llx", l2.c.exitintinfo);
 }
 
 int main(struct rt_info *info)
