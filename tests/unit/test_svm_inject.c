@@ -12,6 +12,8 @@ static enum svm_step_insn next_insn;
 static int restored;
 static u32 held_back;	/* windows that GIF or L2 leave no use for */
 static bool virq_waits;	/* L2's virtual interrupt is below its TPR */
+static bool virq_ready;	/* L2 could take it, but for a shadow */
+static int synced;
 
 /* In the image these read and mend guest memory (svm/step.c). */
 enum svm_step_insn svm_step_classify(struct vcpu *vc)
@@ -48,11 +50,12 @@ bool svm_nested_virq_waits(const struct vcpu *vc)
 
 bool svm_nested_wakes(struct vcpu *vc)
 {
-	return virq_waits;
+	return virq_ready;
 }
 
 void svm_nested_sync(struct vcpu *vc)
 {
+	synced++;
 }
 
 void svm_nested_gif_intercepts(struct vcpu *vc)
@@ -81,7 +84,8 @@ static int setup(void **state)
 	next_insn = STEP_INSN_PLAIN;
 	restored = 0;
 	held_back = 0;
-	virq_waits = false;
+	virq_waits = virq_ready = false;
+	synced = 0;
 	return 0;
 }
 
@@ -389,6 +393,66 @@ static void test_nested(void **state)
 	assert_true(a.attention);
 }
 
+/* Enters L2 with a V_IRQ of vector 33h that it could take. */
+static bool enter_with_virq(struct svm_nested *n, u64 eventinj)
+{
+	v.nested = n;
+	v.in_l2 = true;
+	c.eventinj = eventinj;
+	vmcb_set_int_ctl(n->vmcb12, INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO(3));
+	vmcb_set_int_vector(n->vmcb12, 0x33);
+	virq_ready = true;
+	return svm_inject_prepare(&v);
+}
+
+/* A CPU that forgets V_IRQ where IF = 1 when L2 is entered: it is injected instead. */
+static void test_virq_lost(void **state)
+{
+	struct vmcb vmcb12 = { 0 };
+	struct svm_nested n = { .vmcb12 = &vmcb12, .vmcb02 = &c };
+
+	assert_false(enter_with_virq(&n, 0));
+	assert_int_equal(c.eventinj, 0);
+	assert_true(vmcb_get_int_ctl(&c) & INT_CTL_V_IRQ);
+	svm.quirks.virq_if1_lost = true;
+	assert_false(enter_with_virq(&n, 0));
+	assert_int_equal(c.eventinj, 0x80000033);
+	assert_false(vmcb_get_int_ctl(&c) & INT_CTL_V_IRQ);
+	/* Another event goes first, and it waits until it may. */
+	assert_false(enter_with_virq(&n, 0x80000062));
+	assert_int_equal(c.eventinj, 0x80000062);
+	assert_true(vmcb_get_int_ctl(&c) & INT_CTL_V_IRQ);
+	c.eventinj = 0;
+	virq_ready = false;
+	assert_false(svm_inject_prepare(&v));
+	assert_int_equal(c.eventinj, 0);
+	assert_true(vmcb_get_int_ctl(&c) & INT_CTL_V_IRQ);
+}
+
+/* In a shadow a step comes first; where L1 intercepts VINTR, that exit is made. */
+static void test_virq_lost_vintr(void **state)
+{
+	struct vmcb vmcb12 = { 0 };
+	struct svm_nested n = { .vmcb12 = &vmcb12, .vmcb02 = &c };
+
+	svm.quirks.virq_if1_lost = true;
+	vmcb_set_intercept_vec3(&vmcb12, VEC3_VINTR);
+	c.int_state = INT_STATE_SHADOW;
+	assert_false(enter_with_virq(&n, 0));
+	assert_int_equal(a.step, STEP_SHADOW);
+	assert_int_equal(c.eventinj, 0);
+	assert_false(vmcb_get_int_ctl(&c) & INT_CTL_V_IRQ);
+	a.step = STEP_NONE;
+	c.int_state = 0;
+	assert_true(enter_with_virq(&n, 0));
+	assert_int_equal(v.exit.code, SVM_EXIT_VINTR);
+	assert_int_equal(v.exit.reason, EXIT_INTR_WINDOW);
+	assert_int_equal(c.eventinj, 0);
+	/* Still pending, for L1 to see. */
+	assert_true(vmcb_get_int_ctl(&c) & INT_CTL_V_IRQ);
+	assert_int_equal(synced, 1);
+}
+
 /* #GP of a guest that has SVM may be one of SVM's instructions: another fault. */
 static void test_nested_gp(void **state)
 {
@@ -422,6 +486,8 @@ int main(void)
 		cmocka_unit_test_setup(test_nmi_window, setup),
 		cmocka_unit_test_setup(test_guard, setup),
 		cmocka_unit_test_setup(test_nested, setup),
+		cmocka_unit_test_setup(test_virq_lost, setup),
+		cmocka_unit_test_setup(test_virq_lost_vintr, setup),
 		cmocka_unit_test_setup(test_nested_gp, setup),
 	};
 
