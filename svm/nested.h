@@ -176,6 +176,8 @@ bool svm_nested_virq_waits(const struct vcpu *v);
 void svm_nested_sync(struct vcpu *v);
 /* An interrupt that nobody injected was being delivered: L2 has taken V_IRQ. */
 void svm_nested_virq_taken(struct vcpu *v);
+/* What L0 has changed since, working for L2: the end of a shadow, CR8. */
+void svm_nested_sync_emulated(struct vcpu *v);
 
 /* L2 has a V_IRQ that only an interrupt shadow can hold back. */
 bool svm_nested_wakes(struct vcpu *v);

@@ -40,6 +40,18 @@ void svm_nested_virq_taken(struct vcpu *v)
 	vmcb_set_int_ctl(n->vmcb12, vmcb_get_int_ctl(n->vmcb12) & ~INT_CTL_V_IRQ);
 }
 
+void svm_nested_sync_emulated(struct vcpu *v)
+{
+	struct svm_nested *n = svm_nested_of(v);
+	u32 ctl = vmcb_get_int_ctl(n->vmcb12) & ~INT_CTL_V_TPR;
+
+	/* Before the first entry there is only what VMRUN found. */
+	if (n->run_pending)
+		return;
+	n->vmcb12->int_state = n->vmcb02->int_state;
+	vmcb_set_int_ctl(n->vmcb12, ctl | (vmcb_get_int_ctl(n->vmcb02) & 0xf));
+}
+
 static void store_save_area(const struct vcpu *v, struct vmcb *to)
 {
 	const struct vmcb *c = svm_nested_of(v)->vmcb02;
@@ -194,8 +206,8 @@ void svm_nested_exit(struct vcpu *v, u64 code, u64 info1, u64 info2)
 	v->stat.nested_vmexit++;
 	if (page) {
 		store_save_area(v, page);
-		/* Behind an instruction that L0 has stepped over there is no shadow. */
-		page->int_state = n->vmcb02->int_state;
+		svm_nested_sync_emulated(v);
+		page->int_state = n->vmcb12->int_state;
 		page->_int_ctl = vmcb_get_int_ctl(n->vmcb12);
 		page->exitcode = code;
 		page->exitinfo1 = info1;

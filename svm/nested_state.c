@@ -21,9 +21,8 @@ int svm_nested_state_get(struct vcpu *v, void *buf, u64 len)
 	};
 	int err;
 
-	/* Since the exit L0 may have stepped over an instruction. */
 	if (v->in_l2)
-		n->vmcb12->int_state = n->vmcb02->int_state;
+		svm_nested_sync_emulated(v);
 	err = svm_nested_blob_get(buf, len, &s, n->vmcb12, n->vmcb01);
 	if (!err)
 		v->stat.nested_state_get++;
