@@ -116,6 +116,7 @@ for m in qemu-svm qemu-svm-uefi qemu-svm-large qemu-svm-small bochs-svm bochs-vm
 	count_machine $m "$(cat "$L/$m.code")"
 done
 step_ok scenarios sh tests/host/scenarios.sh "$O"
+step_ok nested sh tests/host/nested.sh "$O"
 
 echo "took $((($(date +%s) - start) / 60)) min $((($(date +%s) - start) % 60)) s"
 awk '{ p += $2; f += $3; s += $4 + $5; k += $5 }

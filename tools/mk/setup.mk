@@ -24,4 +24,10 @@ check-linux:
 	$(Q)$(MAKE) --no-print-directory O=$(O) all
 	$(Q)sh tests/host/linux.sh $(O) $(LINUX)
 
-.PHONY: run check check-linux bench
+# nestbed in nestbed in nestbed; NESTED chooses tests, see tests/host/nested.sh.
+check-nested:
+	$(Q)sh tools/setup.sh run
+	$(Q)$(MAKE) --no-print-directory O=$(O) all
+	$(Q)sh tests/host/nested.sh $(O) $(NESTED)
+
+.PHONY: run check check-linux check-nested bench
