@@ -10,6 +10,10 @@
 	.globl	_start
 _start:
 	lidt	no_idt
+	/* The tick that firmware leaves running would meet that. */
+	mov	$0xff, %al
+	outb	%al, $0x21
+	outb	%al, $0xa1
 	mov	$prompt, %esi
 next:	lodsb
 	test	%al, %al
