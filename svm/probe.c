@@ -54,7 +54,9 @@ int svm_probe(const struct cpu_caps *caps, char *why, size_t size)
 	svm.pks = caps->pks;
 	/* What cannot be tried out: QEMU 7.2 aborts (helper_write_crN without its lock). */
 	svm.quirks.cr8_virq_fatal = !strcmp(caps->hypervisor_id, "TCGTCGTCGTCG");
-	svm.quirks.pdpte_accessed = svm.quirks.cr8_virq_fatal;
+	/* Its page walk is the same below other hypervisors, which leave the CPU's name. */
+	svm.quirks.pdpte_accessed = svm.quirks.cr8_virq_fatal ||
+				    !strncmp(caps->brand, "QEMU TCG CPU", 12);
 	svm.clean_all = svm.caps.vmcb_clean ? VMCB_CLEAN_ALL : 0;
 	return 0;
 }

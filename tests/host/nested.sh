@@ -51,8 +51,9 @@ check "the inner one comes to its end" boot inner 560 mode=guests \
 results 'vm0| ' < inner/serial.log > inner.results
 check "and says so" eval "ended 'vm0| ' < inner/serial.log"
 
-check "it finds no quirk of its CPU" grep -q 'vm0| @nestbed info svm rev 1' inner/serial.log
-refute "nor names one" grep 'vm0| .*info svm .*quirks' inner/serial.log
+# What QEMU's page walk writes, nobody above it mends; all else is mended.
+tr -d '\r' < inner/serial.log | grep '^vm0| @nestbed info svm ' > inner.svm
+check "it finds the one quirk that is not mended" grep -q ', quirks: pdpte_accessed$' inner.svm
 
 check "the outer one has results" test -s outer.results
 cut -d' ' -f1 outer.results > outer.ids
