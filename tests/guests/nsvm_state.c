@@ -211,7 +211,8 @@ static void check_injection(void)
 	svm_run(&l2);
 	l2_expect("VMMCALL behind INT n", &l2, EXIT_VMMCALL);
 	rt_known(svm_known(KNOWN_TCG_BARE | KNOWN_BOCHS_BARE),
-		 hits == 1 && l2.c.rip == l2_soft.next, "INT n that L1 injects", "without next RIP the CPU pushes RIP, not nRIP");
+		 hits == 1 && l2.c.rip == l2_soft.next, "INT n that L1 injects",
+		 "without next RIP the CPU pushes RIP, not nRIP");
 }
 
 /* V_IRQ waits until L2 opens, through exits that are L0's. */
