@@ -39,25 +39,31 @@ u32 vlapic_apr(u32 tpr, const u32 *isr, const u32 *irr)
 	return MAX(MAX(isrv, irrv), tpr) & 0xf0;
 }
 
+/*
+ * Senders on other CPUs look at base and id at any time: what stays must not be
+ * gone for a moment, or the SIPI behind an INIT finds no APIC.
+ */
 void vlapic_power_up(struct vlapic_state *s)
 {
-	struct vlapic_state old = *s;
-
-	*s = (struct vlapic_state){
-		.base = old.base,
+	struct vlapic_state fresh = {
+		.base = s->base,
 		.timer_due = DEV_NEVER,
-		.id = old.id,
-		.xapic_id = old.xapic_id,
+		.id = s->id,
+		.xapic_id = s->xapic_id,
 		.version = VLAPIC_VERSION,
 		.dfr = ~0U,
 		.svr = 0xff,
-		.sipi_vector = old.sipi_vector,
-		.signals = old.signals,
+		.sipi_vector = s->sipi_vector,
+		.signals = s->signals,
 	};
-	if (s->base & BASE_EXTD)
-		s->ldr = vlapic_x2_ldr(s->id);
+
+	if (fresh.base & BASE_EXTD)
+		fresh.ldr = vlapic_x2_ldr(fresh.id);
 	for (u32 i = 0; i < LVT_COUNT; i++)
-		s->lvt[i] = LVT_MASKED;
+		fresh.lvt[i] = LVT_MASKED;
+	/* Made before it is stored, so that each byte is stored once. */
+	barrier();
+	memcpy(s, &fresh, sizeof(fresh));
 }
 
 void vlapic_init(struct vlapic *a, u32 id, bool bsp, const struct vlapic_env *env)

@@ -436,6 +436,36 @@ static void test_threads_lose_nothing(void **state)
 	assert_int_equal(box.n_eoi, level);
 }
 
+static void *reset_thread(void *arg)
+{
+	for (u32 i = 0; i < 400000 && !__atomic_load_n(&stop, __ATOMIC_RELAXED); i++) {
+		vlapic_reset(&box.apic[0]);
+		relax(i);
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+/* INIT is being handled when the SIPI behind it comes: the APIC is there. */
+static void test_reset_hides_no_apic(void **state)
+{
+	const struct apic_msg sipi = { .mode = APIC_SIPI, .vector = 0x9a };
+	pthread_t thread;
+	u32 refused = 0, n = 0;
+
+	setup(1);
+	stop = false;
+	assert_int_equal(pthread_create(&thread, NULL, reset_thread, NULL), 0);
+	for (; !__atomic_load_n(&stop, __ATOMIC_RELAXED); n++) {
+		refused += !vlapic_match(&box.apic[0], &sipi);
+		refused += !vlapic_accept(&box.apic[0], &sipi);
+		relax(n);
+	}
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(n);
+	assert_int_equal(refused, 0);
+}
+
 /* NMIs and SIPIs from several threads: each batch arrives, vectors are whole. */
 static void *signal_thread(void *arg)
 {
@@ -500,6 +530,7 @@ int main(void)
 		cmocka_unit_test(test_lowest_priority_logical),
 		cmocka_unit_test(test_arbitration_priority_register),
 		cmocka_unit_test(test_threads_lose_nothing),
+		cmocka_unit_test(test_reset_hides_no_apic),
 		cmocka_unit_test(test_threads_of_signals),
 	};
 
