@@ -282,6 +282,11 @@ static bool svm_own_timer(void)
 	return false;
 }
 
+static bool svm_boot_cpu_alone(void)
+{
+	return svm.quirks.boot_cpu_races;
+}
+
 /* APM2 15.30.5. */
 static const struct tsc_format *svm_tsc_format(void)
 {
@@ -334,6 +339,7 @@ static const struct virt_ops svm_ops = {
 	.put = svm_put,
 	.enter = svm_enter,
 	.own_timer = svm_own_timer,
+	.boot_cpu_alone = svm_boot_cpu_alone,
 	.tsc_format = svm_tsc_format,
 	.mode = svm_mode,
 	.skip = svm_skip,

@@ -24,6 +24,7 @@ struct svm_quirks {
 	bool lmsw_not_sel;	/* LMSW does not meet the selective CR0 intercept */
 	bool pdpte_accessed;	/* sets the accessed bit of PDPTEs, which is reserved */
 	bool cr8_virq_fatal;	/* MOV to CR8 with V_IRQ pending stops the emulator */
+	bool boot_cpu_races;	/* FXRSTOR of any CPU may undo VMRUN or #VMEXIT of the boot CPU */
 };
 
 /* Written once, before the second CPU is enabled. */

@@ -54,6 +54,13 @@ int svm_probe(const struct cpu_caps *caps, char *why, size_t size)
 	svm.pks = caps->pks;
 	/* What cannot be tried out: QEMU 7.2 aborts (helper_write_crN without its lock). */
 	svm.quirks.cr8_virq_fatal = !strcmp(caps->hypervisor_id, "TCGTCGTCGTCG");
+	/*
+	 * Nor this: cpu_clear_ignne() of its target/i386/tcg/sysemu/fpu_helper.c
+	 * writes the boot CPU's hflags2 from any CPU that loads x87 state, without
+	 * a lock: what VMRUN and #VMEXIT change there at that time, GIF and nested
+	 * paging among it, can get lost.
+	 */
+	svm.quirks.boot_cpu_races = svm.quirks.cr8_virq_fatal;
 	/* Its page walk is the same below other hypervisors, which leave the CPU's name. */
 	svm.quirks.pdpte_accessed = svm.quirks.cr8_virq_fatal ||
 				    !strncmp(caps->brand, "QEMU TCG CPU", 12);
@@ -76,6 +83,7 @@ void svm_describe(char *buf, size_t size)
 		{ svm.quirks.lmsw_not_sel, "lmsw_not_sel" },
 		{ svm.quirks.pdpte_accessed, "pdpte_accessed" },
 		{ svm.quirks.cr8_virq_fatal, "cr8_virq_fatal" },
+		{ svm.quirks.boot_cpu_races, "boot_cpu_races" },
 	};
 	unsigned int any = 0;
 	size_t len;

@@ -286,23 +286,22 @@ void guest_vms_run_on(struct test_ctx *t, u32 max_cpus, struct guest_vm *const *
 {
 	u64 pages = ALIGN_UP(sizeof(struct sched), PAGE_SIZE) / PAGE_SIZE;
 	struct sched *s = host_alloc(pages, t->owner);
-	u32 total = 0, cpus;
+	u32 total = 0;
 
 	if (!s)
 		TEST_ERROR(t, "no memory for the scheduler");
 	for (u32 i = 0; i < n; i++)
 		total += g[i]->m.vm.vcpu_count;
-	cpus = MIN(total, max_cpus);
-	sched_init(s, cpus);
+	sched_init(s, total, max_cpus);
 	for (u32 i = 0; i < n; i++) {
 		struct vm *vm = &g[i]->m.vm;
 
 		for (u32 k = 0; k < vm->vcpu_count; k++)
 			vm->vcpu[k]->deadline = deadline[i];
-		intercept_pause(vm, total, cpus);
+		intercept_pause(vm, total, s->cpus - s->first_cpu);
 		sched_add(s, vm);
 	}
-	test_on_cpus(t, cpus, guest_job, s);
+	test_on_cpus(t, s->cpus, guest_job, s);
 }
 
 void guest_vms_run(struct test_ctx *t, struct guest_vm *const *g, u32 n, const u64 *deadline)

@@ -4,6 +4,7 @@
 
 #include "core/lib/string.h"
 #include "core/mm/host.h"
+#include "core/vm/virt_ops.h"
 #include "core/x86/insn.h"
 #include "core/x86/percpu.h"
 #include "core/x86/smp.h"
@@ -80,8 +81,11 @@ static void fold(struct test_ctx *t, const struct job *j, u32 cpu, bool must_che
 		test_report(t, OUTCOME_ERROR, "CPU %u checked nothing", cpu);
 }
 
+/* apart: the boot CPU does its part before the others begin. */
+struct job_rules { bool must_check, apart; };
+
 static void run_jobs(struct test_ctx *t, u32 n, void (*fn)(struct test_ctx *t), void *arg,
-		     bool must_check)
+		     struct job_rules rules)
 {
 	u64 pages = ALIGN_UP(sizeof(struct job) * n, PAGE_SIZE) / PAGE_SIZE;
 	struct job *jobs = host_alloc(pages, t->owner);
@@ -97,26 +101,35 @@ static void run_jobs(struct test_ctx *t, u32 n, void (*fn)(struct test_ctx *t), 
 	t->job = arg;
 	active.job = jobs;
 	active.n = n;
+	if (rules.apart)
+		fn(t);
 	for (u32 i = 1; i < n; i++) {
 		if (smp_call(i, run_job, &jobs[i])) {
 			jobs[i].done = 1;
 			test_report(t, OUTCOME_ERROR, "CPU %u takes no work", i);
 		}
 	}
-	fn(t);
+	if (!rules.apart)
+		fn(t);
 	for (u32 i = 1; i < n; i++) {
 		wait_job(t, &jobs[i], i);
-		fold(t, &jobs[i], i, must_check);
+		fold(t, &jobs[i], i, rules.must_check);
 	}
 	active.n = 0;
 }
 
 void test_on_all_cpus(struct test_ctx *t, void (*fn)(struct test_ctx *t))
 {
-	run_jobs(t, cpu_count, fn, NULL, true);
+	run_jobs(t, cpu_count, fn, NULL, (struct job_rules){ .must_check = true });
+}
+
+void test_guests_on_all_cpus(struct test_ctx *t, void (*fn)(struct test_ctx *t))
+{
+	run_jobs(t, cpu_count, fn, NULL, (struct job_rules){
+			.must_check = true, .apart = virt_boot_cpu_alone() });
 }
 
 void test_on_cpus(struct test_ctx *t, u32 n, void (*fn)(struct test_ctx *t), void *arg)
 {
-	run_jobs(t, n, fn, arg, false);
+	run_jobs(t, n, fn, arg, (struct job_rules){ 0 });
 }

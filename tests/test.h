@@ -136,6 +136,9 @@ bool test_check_eq(struct test_ctx *t, u64 got, u64 want, const char *what, int 
  */
 void test_on_all_cpus(struct test_ctx *t, void (*fn)(struct test_ctx *t));
 
+/* The same with guests: where virt_boot_cpu_alone, the boot CPU is done when the others begin. */
+void test_guests_on_all_cpus(struct test_ctx *t, void (*fn)(struct test_ctx *t));
+
 /*
  * The same on CPUs 0 to n - 1, with arg in t->job; a CPU may end without a
  * check of its own.

@@ -27,11 +27,11 @@ bench() {
 		sed -n 's/^@nestbed bench //p' > "$D/$name.txt"
 }
 
-bench qemu-svm-icount --on qemu-svm --cpus 2 --icount --append "mode=bench profile=icount" &
+bench qemu-svm-icount --on qemu-svm --cpus 3 --icount --append "mode=bench profile=icount" &
 bench bochs-svm --on bochs-svm --append "mode=bench" &
 wait
 bench bochs-vmx --on bochs-vmx --append "mode=bench" &
-bench qemu-svm --on qemu-svm --cpus 2 --append "mode=bench" &
+bench qemu-svm --on qemu-svm --cpus 3 --append "mode=bench" &
 wait
 # With two CPUs Bochs' clock steps by its quantum: only IPIs come from there.
 bench bochs-svm-smp --on bochs-svm --cpus 2 --append "mode=bench tests=bench.ipi,bench.l1_ipi" &

@@ -29,11 +29,13 @@
 #define LEAD_MAX_US	20
 #define LEAD_MAX_TSC	10000ULL
 
-void sched_init(struct sched *s, u32 cpus)
+void sched_init(struct sched *s, u32 vcpus, u32 max_cpus)
 {
 	memset(s, 0, sizeof(*s));
-	s->cpus = cpus;
-	for (u32 i = 0; i < cpus; i++)
+	s->first_cpu = vcpus > 1 && max_cpus > 1 && virt_boot_cpu_alone();
+	s->next_cpu = s->first_cpu;
+	s->cpus = MIN(s->first_cpu + vcpus, max_cpus);
+	for (u32 i = 0; i < s->cpus; i++)
 		s->cpu[i] = (struct sched_cpu){ .s = s, .dirty = 1, .event_at = NEVER,
 						.slice_end = NEVER, .poll_at = 1 };
 }
@@ -53,7 +55,8 @@ void sched_add(struct sched *s, struct vm *vm)
 		v->sched_next = c->list;
 		c->list = v;
 		c->n++;
-		s->next_cpu = (s->next_cpu + 1) % s->cpus;
+		if (++s->next_cpu == s->cpus)
+			s->next_cpu = s->first_cpu;
 	}
 }
 

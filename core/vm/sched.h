@@ -32,13 +32,18 @@ struct sched_cpu {
 
 struct sched {
 	u32 cpus;			/* that take part: 0 .. cpus - 1 */
+	u32 first_cpu;			/* those before it have no vCPUs */
 	u32 next_cpu;
 	u32 live;			/* VMs that have not ended */
 	struct sched_cpu cpu[MAX_CPUS];
 };
 
-/* cpus: how many CPUs, from the boot CPU on, will call sched_loop. */
-void sched_init(struct sched *s, u32 cpus);
+/*
+ * For the given number of vCPUs, on max_cpus CPUs at most (1 or more, and there
+ * are that many).  Behind it s->cpus CPUs, from the boot CPU on, have to call
+ * sched_loop.
+ */
+void sched_init(struct sched *s, u32 vcpus, u32 max_cpus);
 /* Gives vm's vCPUs homes.  Before any sched_loop. */
 void sched_add(struct sched *s, struct vm *vm);
 /*

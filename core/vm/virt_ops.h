@@ -103,6 +103,11 @@ struct virt_ops {
 	 * Otherwise the host's timer must interrupt it.
 	 */
 	bool (*own_timer)(void);
+	/*
+	 * May the boot CPU run guests only while no other CPU does?  True on one
+	 * emulator; NULL: false.
+	 */
+	bool (*boot_cpu_alone)(void);
 	/* The ratio that vm->tsc can have; NULL: this CPU does not scale guests' TSCs. */
 	const struct tsc_format *(*tsc_format)(void);
 	/* Width of the code segment: enum insn_mode (core/vm/insn.h). */
@@ -138,6 +143,11 @@ struct virt_ops {
 extern const struct virt_ops *virt;
 /* Why virt is NULL, for people. */
 extern char virt_why[160];
+
+static inline bool virt_boot_cpu_alone(void)
+{
+	return virt->boot_cpu_alone && virt->boot_cpu_alone();
+}
 
 /* Probes the vendors, enables the first good one on this CPU. */
 void virt_init(const struct cpu_caps *caps);

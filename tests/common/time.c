@@ -76,7 +76,7 @@ static void work(struct test_ctx *t)
 
 TEST(common, exits_on_all_cpus, .ref = "APM2 15.5, SDM3 25.11", .needs = NEED_VIRT)
 {
-	test_on_all_cpus(t, work);
+	test_guests_on_all_cpus(t, work);
 }
 
 /* Paging and flushing on each CPU, with tables of its own. */
@@ -102,7 +102,7 @@ static void remap(struct test_ctx *t)
 
 TEST(common, npt_on_all_cpus, .ref = "APM2 15.16, SDM3 29.4.3", .needs = NEED_VIRT)
 {
-	test_on_all_cpus(t, remap);
+	test_guests_on_all_cpus(t, remap);
 }
 
 /* Events on each CPU. */
@@ -128,7 +128,7 @@ static void events(struct test_ctx *t)
 
 TEST(common, events_on_all_cpus, .ref = "APM2 15.20, SDM3 27.6", .needs = NEED_VIRT)
 {
-	test_on_all_cpus(t, events);
+	test_guests_on_all_cpus(t, events);
 }
 
 /* A vCPU that moves: it runs on each CPU in turn, with all its state. */

@@ -232,7 +232,7 @@ kvm_bare() {
 kvm_nestbed() {
 	keys=cpus=$cpus,timeout=$limit
 	args=" console=ttyS0 panic=-1 no_timer_check tsc_early_khz=$(tsc_khz "$machine")"
-	"$tool" run --quiet --on "$machine" --cpus "$cpus" --mem 768M --timeout "$limit" \
+	"$tool" run --quiet --on "$machine" --cpus $((cpus + 1)) --mem 768M --timeout "$limit" \
 		--out "$dir/$name" --append "mode=guests $LINUX_APPEND" \
 		--guest "vmlinuz:mem=${mem}M,$keys,nested=svm,initrd=kvm.gz$args" \
 		--guest kvm.gz > "$name.out" 2>&1

@@ -61,7 +61,7 @@ boot() {
 	rm -f "$tmp/sock" "$tmp/tty"
 	: > "$tmp/log"
 	timeout 120 "$qemu" -nodefaults -no-user-config -display none -machine q35 -accel tcg \
-		-cpu max,+svm -m 256 -smp 2 -serial "unix:$tmp/sock,server=on,wait=on" \
+		-cpu max,+svm -m 256 -smp 3 -serial "unix:$tmp/sock,server=on,wait=on" \
 		-kernel "$build/nestbed.elf" -append "$append" "$@" > "$tmp/qemu" 2>&1 &
 	machine=$!
 	i=0

@@ -73,7 +73,7 @@ static void run_help(FILE *f)
 	      "  --iso FILE         boot this ISO (default: nestbed.iso beside this program,\n"
 	      "                     else build/nestbed.iso)\n"
 	      "  --kernel FILE      boot this multiboot ELF instead of an ISO\n"
-	      "  --cpus N           processors (default 2 on QEMU, 1 on Bochs)\n"
+	      "  --cpus N           processors (default 3 on qemu-svm, else 2, 1 on Bochs)\n"
 	      "  --mem SIZE         memory, like 512M or 6G (default 512M)\n"
 	      "  --uefi             boot through UEFI firmware\n"
 	      "  --icount           QEMU: time counts instructions, so that runs repeat exactly\n"

@@ -45,7 +45,7 @@ static const struct machine machines[] = {
 	  .about = "QEMU's own emulation (TCG), AMD-like: SVM with nested paging",
 	  .program = "qemu-system-x86_64", .override = "NESTBED_QEMU",
 	  .package = "qemu-system-x86", .cpu = "max,+svm", .accel = "tcg",
-	  .kernel = true, .uefi = true, .cpus = 2, .timeout = 300, .silence = 120,
+	  .kernel = true, .uefi = true, .cpus = 3, .timeout = 300, .silence = 120,
 	  .prepare = qemu_prepare },
 	{ .name = "qemu-novirt",
 	  .about = "QEMU's own emulation (TCG) without virtualization",
