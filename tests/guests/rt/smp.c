@@ -122,6 +122,21 @@ bool rt_smp_restart(unsigned int index)
 	return RT_WAIT(c->starts != starts);
 }
 
+bool rt_smp_restart_late(unsigned int index)
+{
+	struct rt_cpu *c = &rt_cpus[index];
+	u32 starts = c->starts;
+
+	set_up();
+	apic_ipi(c->apic_id, APIC_ASSERT | APIC_DM_INIT);
+	for (u32 i = 0; i < 1000 && c->starts == starts; i++) {
+		apic_ipi(c->apic_id, APIC_ASSERT | APIC_DM_SIPI | RT_AP_PAGE);
+		for (u32 k = 0; k < 10000 && c->starts == starts; k++)
+			cpu_pause();
+	}
+	return RT_WAIT(c->starts != starts);
+}
+
 void rt_smp_call(unsigned int index, void (*fn)(void *arg), void *arg)
 {
 	rt_cpus[index].arg = arg;

@@ -41,6 +41,8 @@ extern struct rt_cpu rt_cpus[RT_CPUS_MAX];
 unsigned int rt_smp_start(unsigned int n);
 /* INIT and SIPI to one that may be running: it comes up again, idle. */
 bool rt_smp_restart(unsigned int index);
+/* The same for a CPU that may hold INIT back for a while: SIPIs until one is heard. */
+bool rt_smp_restart_late(unsigned int index);
 /* Copies the start code to a page below 1 MiB. */
 void rt_smp_page(u8 page);
 
