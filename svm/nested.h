@@ -13,6 +13,7 @@
 
 #include "core/mm/shadow.h"
 #include "core/vm/nested.h"
+#include "core/x86/caps.h"
 #include "svm/nested_check.h"
 #include "svm/ops.h"
 
@@ -61,6 +62,8 @@ struct svm_nested {
 	u64 hsave_pa, vm_cr;
 	bool gif;		/* see svm_nested_gif */
 	bool run_pending;	/* VMRUN was accepted, L2 has not run yet */
+	u16 pause_left;		/* PAUSEs before L1 wants to see one, on a CPU that cannot count */
+	struct cpuid_regs leaf;	/* CPUID 8000_000A */
 	u64 nrip;		/* for the next #VMEXIT; 0: none */
 	struct svm_l1_saved l1;
 	struct svm_space space[NESTED_SPACES];
@@ -182,6 +185,12 @@ void svm_nested_sync_emulated(struct vcpu *v);
 /* L2 has a V_IRQ that only an interrupt shadow can hold back. */
 bool svm_nested_wakes(struct vcpu *v);
 bool svm_nested_shutdown(struct vcpu *v);
+
+/* svm/nested_soft.c */
+/* CPUID 8000_000A for L1 (APM3 E.4.9). */
+void svm_nested_offer(struct cpuid_regs *leaf);
+/* A PAUSE that L1 intercepts: true: its filter lets this one pass. */
+bool svm_nested_pause_filtered(struct vcpu *v);
 
 /* svm/nested_insn.c */
 enum verdict svm_nested_insn(struct vcpu *v);

@@ -173,6 +173,7 @@ static void controls(struct vcpu *v)
 	tables(v);
 	v->l2_tsc_offset = vmcb_get_tsc_offset(n->vmcb12);
 	vmcb_set_tsc_offset(c, vmcb_get_tsc_offset(n->vmcb01) + v->l2_tsc_offset);
+	n->pause_left = vmcb_get_pause_filter_count(n->vmcb12);
 	vmcb_set_pause_filter_count(c, vmcb_get_pause_filter_count(n->vmcb12));
 	vmcb_set_pause_filter_threshold(c, vmcb_get_pause_filter_threshold(n->vmcb12));
 }

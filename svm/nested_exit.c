@@ -425,6 +425,12 @@ static bool control_register(struct vcpu *v)
 	       vmcb_get_int_ctl(n->vmcb12) & INT_CTL_V_INTR_MASKING && own_cr8(v);
 }
 
+static bool pause_insn(struct vcpu *v)
+{
+	return svm_nested_wants(svm_nested_of(v)->vmcb12, v->exit.code) &&
+	       !svm_nested_pause_filtered(v) && to_l1(v);
+}
+
 /* INT n, and where the CPU takes them for one INT3 and INTO. */
 static bool soft_interrupt(struct vcpu *v)
 {
@@ -501,7 +507,7 @@ static bool exception(struct vcpu *v)
 static bool (*const judge[EXIT_REASON_COUNT])(struct vcpu *v) = {
 	[EXIT_INTR_WINDOW] = window, [EXIT_DR] = debug_register,
 	[EXIT_CR] = control_register, [EXIT_SWINT] = soft_interrupt,
-	[EXIT_EXCEPTION] = exception,
+	[EXIT_EXCEPTION] = exception, [EXIT_PAUSE] = pause_insn,
 };
 
 /* An exit that only L0 has asked for: interrupts of the host, its own page faults. */

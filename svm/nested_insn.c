@@ -209,6 +209,7 @@ static int nested_init(struct vcpu *v)
 	if (!n)
 		return -ENOMEM;
 	v->nested = n;
+	svm_nested_offer(&n->leaf);
 	n->vmcb01 = a->vmcb;
 	n->vmcb02 = host_alloc(1, v->vm->owner);
 	n->vmcb12 = host_alloc(1, v->vm->owner);
@@ -274,15 +275,9 @@ static void efer_write(struct vcpu *v, u64 val)
 		v->stop = STOP_SHUTDOWN;
 }
 
-/* What software here carries, whatever the CPU has (APM3 E.4.9). */
 static const struct cpuid_regs *offered(struct vcpu *v)
 {
-	static const struct cpuid_regs leaf = {
-		.eax = 1, .ebx = NESTED_ASIDS,
-		.edx = BIT(0) | BIT(3) | BIT(5) | BIT(6),	/* NP, NRIPS, clean, flush */
-	};
-
-	return &leaf;
+	return &svm_nested_of(v)->leaf;
 }
 
 const struct nested_ops svm_nested_ops = {

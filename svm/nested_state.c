@@ -12,6 +12,12 @@
 #include "svm/nested.h"
 #include "svm/nested_state_blob.h"
 
+/* What is left of it: else a machine that is saved often would count for ever. */
+static void put_pause_count(struct svm_nested_blob *b, u16 left)
+{
+	memcpy(b->control + offsetof(struct vmcb, _pause_filter_count), &left, sizeof(left));
+}
+
 int svm_nested_state_get(struct vcpu *v, void *buf, u64 len)
 {
 	struct svm_nested *n = svm_nested_of(v);
@@ -24,9 +30,12 @@ int svm_nested_state_get(struct vcpu *v, void *buf, u64 len)
 	if (v->in_l2)
 		svm_nested_sync_emulated(v);
 	err = svm_nested_blob_get(buf, len, &s, n->vmcb12, n->vmcb01);
-	if (!err)
-		v->stat.nested_state_get++;
-	return err;
+	if (err)
+		return err;
+	if (v->in_l2 && !svm.caps.pause_filter)
+		put_pause_count(buf, n->pause_left);
+	v->stat.nested_state_get++;
+	return 0;
 }
 
 static void facts(const struct vcpu *v, u64 cr0, u64 efer, bool own, struct svm_nested_facts *f)

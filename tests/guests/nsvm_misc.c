@@ -12,7 +12,7 @@ L2_CODE(rdtsc, "", "rdtsc; shl $32, %rdx; or %rdx, %rax");
 L2_CODE(rdtscp, "", "rdtscp; shl $32, %rdx; or %rdx, %rax");
 L2_CODE(rdmsr_tsc, "mov $0x10, %ecx", "rdmsr; shl $32, %rdx; or %rdx, %rax");
 L2_CODE(nops, "", "nop; nop; nop");
-L2_CODE(pauses, "mov $1000, %ecx; 1: ", "pause; dec %ecx; jnz 1b");
+L2_CODE(pauses, "mov $100, %ecx; 1: ", "pause; dec %ecx; jnz 1b");
 L2_CODE(store, "", "mov %rbx, (%rdi)");
 
 /* APM2 15.5.2: what VMSAVE stores and VMLOAD loads, and the MSR that shows it. */
@@ -217,16 +217,16 @@ static void check_pause(void)
 		rt_note("no PAUSE filter");
 		return;
 	}
-	l2.c.pause_filter_count = 100;
+	l2.c.pause_filter_count = 20;
 	l2_run_code(&l2, &l2_pauses);
 	l2_expect("PAUSE filter", &l2, EXIT_PAUSE);
 	left = l2.regs.rcx;
-	rt_check(left < 1000 - 90 && left > 1000 - 110, "after COUNT of them", "%llx", left);
+	rt_check(left < 100 - 15 && left > 100 - 25, "after COUNT of them", "%llx", left);
 	l2.c.pause_filter_count = 0;
 	l2_run_code(&l2, &l2_pauses);
-	rt_check(l2.c.exitcode == EXIT_PAUSE && l2.regs.rcx == 1000, "COUNT 0: the first",
+	rt_check(l2.c.exitcode == EXIT_PAUSE && l2.regs.rcx == 100, "COUNT 0: the first",
 		 "%llx", l2.regs.rcx);
-	l2.c.pause_filter_count = 2000;
+	l2.c.pause_filter_count = 200;
 	l2_run_code(&l2, &l2_pauses);
 	l2_expect("COUNT that is not reached", &l2, EXIT_VMMCALL);
 }
