@@ -191,6 +191,13 @@ bool svm_nested_shutdown(struct vcpu *v);
 void svm_nested_offer(struct cpuid_regs *leaf);
 /* A PAUSE that L1 intercepts: true: its filter lets this one pass. */
 bool svm_nested_pause_filtered(struct vcpu *v);
+/* EXITINFO1 of an exit of CR, DR, INT n or INVLPG with decode assists (APM2 15.8). */
+u64 svm_nested_operands(const struct vm_exit *x);
+/*
+ * Before #VMEXIT of a page fault or nested page fault with that error code: the bytes of
+ * the instruction, to page (APM2 15.8.4).
+ */
+void svm_nested_insn_bytes(struct vcpu *v, struct vmcb *page, u64 info1);
 
 /* svm/nested_insn.c */
 enum verdict svm_nested_insn(struct vcpu *v);

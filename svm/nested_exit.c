@@ -205,6 +205,10 @@ void svm_nested_exit(struct vcpu *v, u64 code, u64 info1, u64 info2)
 
 	v->stat.nested_vmexit++;
 	if (page) {
+		if (unlikely(code == SVM_EXIT_NPF || code == SVM_EXIT_EXCP + VEC_PF))
+			svm_nested_insn_bytes(v, page, info1);
+		else
+			page->insn_bytes_count = 0;
 		store_save_area(v, page);
 		svm_nested_sync_emulated(v);
 		page->int_state = n->vmcb12->int_state;
@@ -314,12 +318,15 @@ static bool is_insn(const struct vm_exit *x)
 	}
 }
 
-/* APM2 15.10.2, figure 15-2.  QEMU leaves the address size of INS and OUTS out. */
+/*
+ * APM2 15.10.2, figure 15-2.  QEMU leaves the address size of INS and OUTS out; the
+ * segment comes with decode assists.
+ */
 static u64 io_info1(const struct exit_io *io, u64 raw)
 {
 	if (!io->string || !io->addr_size)
 		return raw;
-	return (raw & ~BITS(9, 7)) | (u64)io->addr_size << 6;
+	return (raw & ~(BITS(9, 7) | BITS(12, 10))) | (u64)io->addr_size << 6 | (u64)io->seg << 10;
 }
 
 static bool to_l1(struct vcpu *v)
@@ -331,6 +338,12 @@ static bool to_l1(struct vcpu *v)
 		next_rip(v);
 	svm_nested_exit(v, x->code, info1, x->info2);
 	return true;
+}
+
+static bool with_operands(struct vcpu *v)
+{
+	v->exit.info1 = svm_nested_operands(&v->exit);
+	return to_l1(v);
 }
 
 /*
@@ -362,7 +375,7 @@ static bool debug_register(struct vcpu *v)
 		vcpu_queue_exception(v, event_exception(VEC_UD));
 		return true;
 	}
-	return svm_nested_wants(n->vmcb12, v->exit.code) && to_l1(v);
+	return svm_nested_wants(n->vmcb12, v->exit.code) && with_operands(v);
 }
 
 bool svm_nested_watches_cr8(const struct vcpu *v)
@@ -415,14 +428,19 @@ static bool control_register(struct vcpu *v)
 	const struct svm_nested *n = svm_nested_of(v);
 
 	if (svm_nested_wants(n->vmcb12, v->exit.code))
-		return to_l1(v);
+		return with_operands(v);
 	if (v->exit.code == SVM_EXIT_CR_WRITE && selective(v) &&
 	    vmcb_get_intercept_vec3(n->vmcb12) & VEC3_CR0_SEL_WRITE) {
 		v->exit.code = SVM_EXIT_CR0_SEL_WRITE;
-		return to_l1(v);
+		return with_operands(v);
 	}
 	return v->exit.cr.num == 8 && v->exit.cr.write &&
 	       vmcb_get_int_ctl(n->vmcb12) & INT_CTL_V_INTR_MASKING && own_cr8(v);
+}
+
+static bool invlpg(struct vcpu *v)
+{
+	return svm_nested_wants(svm_nested_of(v)->vmcb12, v->exit.code) && with_operands(v);
 }
 
 static bool pause_insn(struct vcpu *v)
@@ -440,7 +458,7 @@ static bool soft_interrupt(struct vcpu *v)
 
 	if (vcpu_decode(v, &i, INSN_RULE_AMD) || insn_is(&i, INSN_MAP_1, 0xcd)) {
 		if (svm_nested_wants(n->vmcb12, SVM_EXIT_SWINT))
-			return to_l1(v);
+			return with_operands(v);
 		/* L0 has intercepted it for the sake of the others. */
 		v->events.reinject = v->exit.exc;
 		return true;
@@ -507,7 +525,7 @@ static bool exception(struct vcpu *v)
 static bool (*const judge[EXIT_REASON_COUNT])(struct vcpu *v) = {
 	[EXIT_INTR_WINDOW] = window, [EXIT_DR] = debug_register,
 	[EXIT_CR] = control_register, [EXIT_SWINT] = soft_interrupt,
-	[EXIT_EXCEPTION] = exception, [EXIT_PAUSE] = pause_insn,
+	[EXIT_EXCEPTION] = exception, [EXIT_PAUSE] = pause_insn, [EXIT_INVLPG] = invlpg,
 };
 
 /* An exit that only L0 has asked for: interrupts of the host, its own page faults. */

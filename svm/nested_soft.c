@@ -5,9 +5,14 @@
  */
 #include "svm/nested.h"
 
+#include "core/lib/string.h"
+#include "core/vm/insn.h"
+#include "core/vm/run.h"
+#include "core/x86/regs.h"
+
 /* CPUID 8000_000A EDX: what software carries, whatever the CPU has. */
 #define CARRIED	(BIT(0) | BIT(3) | BIT(5) | BIT(6) |	/* NP, NRIPS, clean, flush */ \
-		 BIT(10))				/* PAUSE filter */
+		 BIT(7) | BIT(10))			/* decode assists, PAUSE filter */
 
 void svm_nested_offer(struct cpuid_regs *leaf)
 {
@@ -26,4 +31,36 @@ bool svm_nested_pause_filtered(struct vcpu *v)
 		return false;
 	n->pause_left--;
 	return true;
+}
+
+/* APM2 15.8.1: only MOV has its register there; of a debug register nothing else is. */
+static u64 cr_info(const struct vm_exit *x)
+{
+	if (x->reason == EXIT_DR)
+		return x->cr.gpr & 15;
+	return x->cr.kind == CR_MOV ? BIT(63) | (x->cr.gpr & 15) : 0;
+}
+
+u64 svm_nested_operands(const struct vm_exit *x)
+{
+	/* Another vCPU has changed the instruction: L1 will decode what it finds. */
+	if (svm.caps.decode_assists || !x->insn_len)
+		return x->info1;
+	switch (x->reason) {
+	case EXIT_CR: case EXIT_DR:
+		return cr_info(x);
+	case EXIT_SWINT:
+		return x->exc.vector;
+	default:
+		return x->invlpg.linear;
+	}
+}
+
+/* APM2 15.8.4: not of a fault of the fetch itself. */
+void svm_nested_insn_bytes(struct vcpu *v, struct vmcb *page, u64 info1)
+{
+	u8 bytes[INSN_MAX_LEN] = { 0 };
+
+	page->insn_bytes_count = info1 & PFERR_I ? 0 : (u8)vcpu_code_bytes(v, bytes);
+	memcpy(page->insn_bytes, bytes, sizeof(page->insn_bytes));
 }

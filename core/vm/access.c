@@ -250,25 +250,37 @@ static inline const u8 *code_at_rip(struct vcpu *v)
 	return code_seek(v);
 }
 
+static u64 code_linear(struct vcpu *v)
+{
+	struct vsegment cs;
+
+	if (virt->mode(v) == INSN_MODE_64)
+		return v->rip;
+	virt->get_seg(v, VSEG_CS, &cs);
+	return (u32)(cs.base + v->rip);
+}
+
+/* Bytes of an instruction at linear that are in its page. */
+static unsigned int in_page(u64 linear)
+{
+	return (unsigned int)MIN(PAGE_SIZE - (linear & ~PAGE_MASK), (u64)INSN_MAX_LEN);
+}
+
 int vcpu_decode(struct vcpu *v, struct insn *i, unsigned int rules)
 {
 	enum insn_mode mode = virt->mode(v);
 	const u8 *seen = mode == INSN_MODE_64 ? code_at_rip(v) : NULL;
 	u8 code[INSN_MAX_LEN];
-	struct vsegment cs;
-	u64 linear = v->rip;
 	unsigned int n;
+	u64 linear;
 	int err;
 
 	if (seen) {
 		memcpy(code, seen, INSN_MAX_LEN);
 		return insn_decode_as(i, code, INSN_MAX_LEN, mode, rules);
 	}
-	if (mode != INSN_MODE_64) {
-		virt->get_seg(v, VSEG_CS, &cs);
-		linear = (u32)(cs.base + v->rip);
-	}
-	n = (unsigned int)MIN(PAGE_SIZE - (linear & ~PAGE_MASK), (u64)INSN_MAX_LEN);
+	linear = code_linear(v);
+	n = in_page(linear);
 	if (fetch(v, linear, code, n))
 		return -EFAULT;
 	err = insn_decode_as(i, code, n, mode, rules);
@@ -279,6 +291,25 @@ int vcpu_decode(struct vcpu *v, struct insn *i, unsigned int rules)
 		err = insn_decode_as(i, code, INSN_MAX_LEN, mode, rules);
 	}
 	return err;
+}
+
+unsigned int vcpu_code_bytes(struct vcpu *v, u8 *code)
+{
+	const u8 *seen = virt->mode(v) == INSN_MODE_64 ? code_at_rip(v) : NULL;
+	u64 linear;
+	unsigned int n;
+
+	if (seen) {
+		memcpy(code, seen, INSN_MAX_LEN);
+		return INSN_MAX_LEN;
+	}
+	linear = code_linear(v);
+	n = in_page(linear);
+	if (fetch(v, linear, code, n))
+		return 0;
+	if (n < INSN_MAX_LEN && !fetch(v, linear + n, code + n, INSN_MAX_LEN - n))
+		n = INSN_MAX_LEN;
+	return n;
 }
 
 static __attribute__((noinline)) int insn_len_other(const u8 *code, u32 op2)

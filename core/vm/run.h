@@ -65,6 +65,12 @@ static inline void vcpu_forget_code(struct vcpu *v)
  */
 int __must_check vcpu_decode(struct vcpu *v, struct insn *i, unsigned int rules);
 
+/*
+ * The bytes at RIP, up to the first that cannot be fetched.  Returns how many of the
+ * INSN_MAX_LEN in code are valid.
+ */
+unsigned int vcpu_code_bytes(struct vcpu *v, u8 *code);
+
 /* The plain encoding op at code (three bytes readable): its length, else 0. */
 static inline int insn_len_plain(const u8 *code, u32 op)
 {

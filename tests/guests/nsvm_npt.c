@@ -388,6 +388,34 @@ static void check_accesses(void)
 		return;
 	rt_check(l2.c.insn_bytes_count >= 5 && !memcmp(l2.c.insn_bytes, (void *)l2_rmw.at, 5),
 		 "its bytes", "%u", l2.c.insn_bytes_count);
+	*npt_entry(PAGE, NPT_4K) |= NPT_W;
+	run(&l2_nop);
+	rt_check(l2.c.exitcode == EXIT_VMMCALL && !l2.c.insn_bytes_count, "none with VMMCALL", "%u",
+		 l2.c.insn_bytes_count);
+}
+
+/* APM2 15.8.4: MOV (%RDI), %RBX as the last three bytes that L2 can fetch. */
+static void check_last_bytes(void)
+{
+	static const u8 code[] = { 0x48, 0x8b, 0x1f };
+	u8 *end = (u8 *)OTHER + 0x1000;
+
+	if (!svm_has(SVM_DECODE_ASSISTS))
+		return;
+	start();
+	memcpy(end - sizeof(code), code, sizeof(code));
+	*npt_entry(OTHER + 0x1000, NPT_4K) |= NPT_NX;
+	*npt_entry(PAGE, NPT_4K) = 0;
+	l2.regs.rdi = PAGE;
+	l2.c.rip = (ulong)end - sizeof(code);
+	svm_run(&l2);
+	expect_npf("at the end of a page", NPF_FINAL | NPF_U, PAGE);
+	rt_check(l2.c.insn_bytes_count == 3 && !memcmp(l2.c.insn_bytes, code, sizeof(code)),
+		 "bytes up to the end", "%u", l2.c.insn_bytes_count);
+	l2.c.rip = (ulong)end;
+	svm_run(&l2);
+	expect_npf("its next page", NPF_FINAL | NPF_U | NPF_P | NPF_ID, (ulong)end);
+	rt_check(!l2.c.insn_bytes_count, "none of a fetch", "%u", l2.c.insn_bytes_count);
 }
 
 L2_CODE(read32, "", "mov (%rdi), %ebx");
@@ -477,6 +505,7 @@ int main(struct rt_info *info)
 	check_flushes();
 	check_roots();
 	check_accesses();
+	check_last_bytes();
 	check_apic();
 	check_pat();
 	check_virtual_vmload();
