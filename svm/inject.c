@@ -187,7 +187,7 @@ bool svm_inject_prepare(struct vcpu *v)
 	 * its intercept, make an exit as soon as the guest could take it.
 	 */
 	a->virq_window = a->windows & WINDOW_INTR && a->step != STEP_SHADOW;
-	a->virq_held = v->in_l2 && (a->step == STEP_SHADOW ||
+	a->virq_held = v->in_l2 && (a->step == STEP_SHADOW || svm_nested_vgif_closed(v) ||
 				    (a->cr8_watch && svm_nested_virq_waits(v)));
 	if (a->virq_window) {
 		ctl |= SVM_VIRQ_BITS;

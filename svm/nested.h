@@ -98,6 +98,18 @@ static inline bool svm_nested_event_waits(const struct vcpu *v)
 	return v->in_l2 && svm_nested_of(v)->vmcb12->eventinj & EVENTINJ_VALID;
 }
 
+/*
+ * L2 has a global interrupt flag of its own, which L1 gave it (APM2 15.33.2), and it
+ * is clear: virtual interrupts wait.  The CPU is not told: V_IRQ, which L0 borrows for
+ * its windows, would wait too.
+ */
+static inline bool svm_nested_vgif_closed(const struct vcpu *v)
+{
+	const u32 both = INT_CTL_V_GIF_ENABLE | INT_CTL_V_GIF;
+
+	return (vmcb_get_int_ctl(svm_nested_of(v)->vmcb12) & both) == INT_CTL_V_GIF_ENABLE;
+}
+
 /* An NMI for L2 is one that L1 injects, which blocks no others (APM2 15.20). */
 static inline bool svm_nested_nmi_is_l1s(const struct vcpu *v)
 {
@@ -189,6 +201,8 @@ bool svm_nested_shutdown(struct vcpu *v);
 /* svm/nested_soft.c */
 /* CPUID 8000_000A for L1 (APM3 E.4.9). */
 void svm_nested_offer(struct cpuid_regs *leaf);
+/* STGI or CLGI of L2: false: it has no flag of its own. */
+bool svm_nested_set_vgif(struct vcpu *v, bool gif);
 /* A PAUSE that L1 intercepts: true: its filter lets this one pass. */
 bool svm_nested_pause_filtered(struct vcpu *v);
 /* EXITINFO1 of an exit of CR, DR, INT n or INVLPG with decode assists (APM2 15.8). */

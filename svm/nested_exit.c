@@ -698,7 +698,7 @@ bool svm_nested_wakes(struct vcpu *v)
 	u32 ctl = vmcb_get_int_ctl(n->vmcb12);
 
 	/* What own_cr8 wrote has not been in L2 yet. */
-	return ctl & INT_CTL_V_IRQ && v->rflags & RFLAGS_IF &&
+	return ctl & INT_CTL_V_IRQ && v->rflags & RFLAGS_IF && !svm_nested_vgif_closed(v) &&
 	       (ctl & INT_CTL_V_IGN_TPR ||
 		(ctl >> 16 & 15) > (vmcb_get_int_ctl(n->vmcb02) & 15));
 }

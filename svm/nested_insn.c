@@ -75,13 +75,15 @@ static enum verdict vmsave(struct vcpu *v)
 
 static enum verdict do_stgi(struct vcpu *v)
 {
-	svm_nested_set_gif(v, true);
+	if (!svm_nested_set_vgif(v, true))
+		svm_nested_set_gif(v, true);
 	return VERDICT_ADVANCE;
 }
 
 static enum verdict do_clgi(struct vcpu *v)
 {
-	svm_nested_set_gif(v, false);
+	if (!svm_nested_set_vgif(v, false))
+		svm_nested_set_gif(v, false);
 	return VERDICT_ADVANCE;
 }
 

@@ -12,7 +12,8 @@
 
 /* CPUID 8000_000A EDX: what software carries, whatever the CPU has. */
 #define CARRIED	(BIT(0) | BIT(3) | BIT(5) | BIT(6) |	/* NP, NRIPS, clean, flush */ \
-		 BIT(7) | BIT(10))			/* decode assists, PAUSE filter */
+		 BIT(7) | BIT(10) |			/* decode assists, PAUSE filter */ \
+		 BIT(16))				/* VGIF */
 
 void svm_nested_offer(struct cpuid_regs *leaf)
 {
@@ -20,6 +21,18 @@ void svm_nested_offer(struct cpuid_regs *leaf)
 	/* An intercept costs more than any threshold that tells a loop from two PAUSEs. */
 	if (svm.caps.pause_filter && svm.caps.pause_filter_threshold)
 		leaf->edx |= BIT(12);
+}
+
+bool svm_nested_set_vgif(struct vcpu *v, bool gif)
+{
+	struct vmcb *c = svm_nested_of(v)->vmcb12;
+	u32 ctl = vmcb_get_int_ctl(c);
+
+	if (!v->in_l2 || !(ctl & INT_CTL_V_GIF_ENABLE))
+		return false;
+	vmcb_set_int_ctl(c, gif ? ctl | INT_CTL_V_GIF : ctl & ~INT_CTL_V_GIF);
+	((struct svm_vcpu *)v->arch)->attention = true;
+	return true;
 }
 
 /* APM2 15.14.4: the counter goes below zero with the PAUSE behind the last one. */

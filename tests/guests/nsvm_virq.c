@@ -326,8 +326,17 @@ static void check_vgif(void)
 	rt_check(still_pending() && !(l2.c.int_ctl & V_GIF), "CLGI clears V_GIF", GOT);
 	l2.c.rip = l2_stgi.start;
 	svm_run(&l2);
-	rt_check(l2.c.exitcode == EXIT_VMMCALL && virqs == 1 && l2.c.int_ctl & V_GIF &&
-		 l2.c.int_ctl & V_GIF_ENABLE, "STGI sets it", GOT);
+	rt_check(taken_at(l2_stgi.at + 3) && l2.c.int_ctl & V_GIF && l2.c.int_ctl & V_GIF_ENABLE,
+		 "STGI sets it", GOT);
+	start(&l2_nops, V_GIF_ENABLE | V_IRQ | V_INTR_PRIO(1));
+	l2.c.rflags |= FL_IF;
+	svm_run(&l2);
+	rt_check(still_pending(), "V_GIF = 0 at VMRUN, IF = 1", GOT);
+	/* It masks what is virtual. */
+	start(&l2_nops, V_GIF_ENABLE | V_IRQ | V_INTR_PRIO(1));
+	l2_goto(&l2, send_and_sti);
+	svm_run(&l2);
+	rt_check(still_pending() && ipis == 1, "a physical interrupt with V_GIF = 0", "%u", ipis);
 	start(&l2_stgi, V_GIF_ENABLE);
 	L2_INTERCEPT(&l2, vec4, VEC4_STGI, true);
 	svm_run(&l2);

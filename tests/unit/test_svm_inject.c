@@ -391,6 +391,18 @@ static void test_nested(void **state)
 	svm_inject_prepare(&v);
 	assert_int_equal(vmcb_get_int_ctl(&c), 0);
 	assert_true(a.attention);
+	/* L2's own GIF holds it back, but not the window that L0 borrows V_IRQ for. */
+	virq_waits = false;
+	vmcb_set_int_ctl(&vmcb12, vmcb_get_int_ctl(&vmcb12) | INT_CTL_V_GIF_ENABLE);
+	svm_inject_prepare(&v);
+	assert_int_equal(vmcb_get_int_ctl(&c), 0);
+	held_back = 0;
+	svm_inject_prepare(&v);
+	assert_true(vmcb_get_int_ctl(&c) & INT_CTL_V_IRQ);
+	held_back = WINDOW_INTR;
+	vmcb_set_int_ctl(&vmcb12, vmcb_get_int_ctl(&vmcb12) | INT_CTL_V_GIF);
+	svm_inject_prepare(&v);
+	assert_int_equal(vmcb_get_int_ctl(&c), INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO(3));
 }
 
 /* Enters L2 with a V_IRQ of vector 33h that it could take. */
