@@ -172,8 +172,10 @@ bool svm_inject_prepare(struct vcpu *v)
 
 	if (unlikely(v->in_l2))
 		svm_nested_prepare(v);
-	pending = c->eventinj & EVENTINJ_VALID;
 	a->windows = unlikely(v->nested) ? svm_nested_windows(v, a->wanted) : a->wanted;
+	if (unlikely(v->in_l2) && svm_nested_vnmi_waits(v) && !svm_nested_take_vnmi(v))
+		a->windows |= WINDOW_NMI;
+	pending = c->eventinj & EVENTINJ_VALID;
 	a->cr8_watch = v->in_l2 && svm_nested_watches_cr8(v);
 	if (a->windows & WINDOW_NMI && a->iret_wait && !pending)
 		step_begin(v, a, STEP_IRET);

@@ -46,6 +46,7 @@ struct svm_l1_saved {
 	u32 exc_want, vec3_want;
 	u16 cr_write_want;
 	u64 efer_svme;
+	bool nmi_blocked;	/* only with virtual NMIs */
 };
 
 struct svm_nested {
@@ -110,10 +111,29 @@ static inline bool svm_nested_vgif_closed(const struct vcpu *v)
 	return (vmcb_get_int_ctl(svm_nested_of(v)->vmcb12) & both) == INT_CTL_V_GIF_ENABLE;
 }
 
-/* An NMI for L2 is one that L1 injects, which blocks no others (APM2 15.20). */
+/* L2 runs with virtual NMIs (APM2 15.21.10). */
+static inline bool svm_nested_vnmi(const struct vcpu *v)
+{
+	return v->in_l2 && vmcb_get_int_ctl(svm_nested_of(v)->vmcb12) & INT_CTL_V_NMI_ENABLE;
+}
+
+/* L2 runs, with a virtual NMI that nothing but NMI blocking or a shadow holds back. */
+static inline bool svm_nested_vnmi_waits(const struct vcpu *v)
+{
+	const u32 both = INT_CTL_V_NMI_ENABLE | INT_CTL_V_NMI;
+
+	return (vmcb_get_int_ctl(svm_nested_of(v)->vmcb12) & both) == both &&
+	       !svm_nested_vgif_closed(v);
+}
+
+/*
+ * An NMI for L2 is one that L1 injects, which blocks no others (APM2 15.20) but
+ * virtual ones.
+ */
 static inline bool svm_nested_nmi_is_l1s(const struct vcpu *v)
 {
-	return v->in_l2 && vmcb_get_intercept_vec3(svm_nested_of(v)->vmcb12) & VEC3_NMI;
+	return v->in_l2 && vmcb_get_intercept_vec3(svm_nested_of(v)->vmcb12) & VEC3_NMI &&
+	       !svm_nested_vnmi(v);
 }
 
 extern const struct nested_ops svm_nested_ops;
@@ -203,6 +223,13 @@ bool svm_nested_shutdown(struct vcpu *v);
 void svm_nested_offer(struct cpuid_regs *leaf);
 /* STGI or CLGI of L2: false: it has no flag of its own. */
 bool svm_nested_set_vgif(struct vcpu *v, bool gif);
+/* L2 with virtual NMIs comes and goes: its NMI blocking, and L1's. */
+void svm_nested_vnmi_enter(struct vcpu *v);
+void svm_nested_vnmi_leave(struct vcpu *v);
+/* Injects what svm_nested_vnmi_waits tells of.  False: not yet. */
+bool svm_nested_take_vnmi(struct vcpu *v);
+/* L2 halts: has it something virtual to take? */
+bool svm_nested_ends_hlt(struct vcpu *v);
 /* A PAUSE that L1 intercepts: true: its filter lets this one pass. */
 bool svm_nested_pause_filtered(struct vcpu *v);
 /* EXITINFO1 of an exit of CR, DR, INT n or INVLPG with decode assists (APM2 15.8). */

@@ -66,6 +66,7 @@ void svm_nested_check_env(const struct vcpu *v, struct nested_check_env *env)
 		.maxphyaddr = run_policy.maxphyaddr,
 		.linear_bits = vmcb_get_cr4(svm_nested_of(v)->vmcb01) & CR4_LA57 ? 57 : 48,
 		.npt = true,
+		.vnmi = true,
 		.l1_paging = vmcb_get_cr0(svm_nested_of(v)->vmcb01) & CR0_PG,
 	};
 }
@@ -239,6 +240,8 @@ static void inject_l1s(struct vcpu *v)
 		svm_inject(v, &e);
 		return;
 	}
+	if (unlikely(svm_nested_vnmi(v)) && (inj >> 8 & 7) == EVENTINJ_NMI)
+		svm_set_nmi_blocked(a, true);
 	n->vmcb02->eventinj = inj & (BITS(63, 32) | EVENTINJ_VALID | BITS(11, 0));
 	a->injected = true;
 	a->attention = true;
@@ -353,6 +356,8 @@ void svm_nested_to_l2(struct vcpu *v)
 	a->efer_svme = EFER_SVME;
 	close_windows(v);
 	v->in_l2 = true;
+	if (unlikely(svm_nested_vnmi(v)))
+		svm_nested_vnmi_enter(v);
 	controls(v);
 	n->vmcb02->eventinj = 0;
 	n->vmcb02->int_state = n->vmcb12->int_state & INT_STATE_SHADOW;

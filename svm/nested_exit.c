@@ -48,6 +48,11 @@ void svm_nested_sync_emulated(struct vcpu *v)
 	/* Before the first entry there is only what VMRUN found. */
 	if (n->run_pending)
 		return;
+	if (unlikely(ctl & INT_CTL_V_NMI_ENABLE)) {
+		const struct svm_vcpu *a = v->arch;
+
+		ctl = (ctl & ~INT_CTL_V_NMI_MASK) | (a->nmi_blocked ? INT_CTL_V_NMI_MASK : 0);
+	}
 	n->vmcb12->int_state = n->vmcb02->int_state;
 	vmcb_set_int_ctl(n->vmcb12, ctl | (vmcb_get_int_ctl(n->vmcb02) & 0xf));
 }
@@ -134,6 +139,8 @@ void svm_nested_leave(struct vcpu *v)
 	a->vec3_want = n->l1.vec3_want;
 	a->cr_write_want = n->l1.cr_write_want;
 	a->efer_svme = n->l1.efer_svme;
+	if (unlikely(svm_nested_vnmi(v)))
+		svm_nested_vnmi_leave(v);
 	a->step = 0;
 	a->soft_len = 0;
 	a->injected = false;

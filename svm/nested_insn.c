@@ -286,7 +286,7 @@ const struct nested_ops svm_nested_ops = {
 	.init = nested_init, .fini = nested_fini, .reflect = svm_nested_reflect,
 	.events = svm_nested_events, .gate = svm_nested_gate, .insn = svm_nested_insn,
 	.rdmsr = svm_nested_rdmsr, .wrmsr = svm_nested_wrmsr, .init_signal = init_signal,
-	.wakes = svm_nested_wakes, .shutdown = svm_nested_shutdown,
+	.wakes = svm_nested_ends_hlt, .shutdown = svm_nested_shutdown,
 	.efer = efer_bits, .efer_write = efer_write, .cpuid = offered,
 	.leave = leave, .translate = svm_nested_translate,
 	.page_fault = svm_nested_page_fault,

@@ -9,11 +9,12 @@
 #include "core/vm/insn.h"
 #include "core/vm/run.h"
 #include "core/x86/regs.h"
+#include "svm/inject.h"
 
 /* CPUID 8000_000A EDX: what software carries, whatever the CPU has. */
 #define CARRIED	(BIT(0) | BIT(3) | BIT(5) | BIT(6) |	/* NP, NRIPS, clean, flush */ \
 		 BIT(7) | BIT(10) |			/* decode assists, PAUSE filter */ \
-		 BIT(16))				/* VGIF */
+		 BIT(16) | BIT(25))			/* virtual GIF, virtual NMI */
 
 void svm_nested_offer(struct cpuid_regs *leaf)
 {
@@ -33,6 +34,51 @@ bool svm_nested_set_vgif(struct vcpu *v, bool gif)
 	vmcb_set_int_ctl(c, gif ? ctl | INT_CTL_V_GIF : ctl & ~INT_CTL_V_GIF);
 	((struct svm_vcpu *)v->arch)->attention = true;
 	return true;
+}
+
+/*
+ * APM2 15.21.10.  V_NMI_MASK is the NMI blocking of what runs, while L1's own waits:
+ * what ends it with an IRET is the same for both.
+ */
+void svm_nested_vnmi_enter(struct vcpu *v)
+{
+	struct svm_nested *n = svm_nested_of(v);
+	struct svm_vcpu *a = v->arch;
+
+	n->l1.nmi_blocked = a->nmi_blocked;
+	a->nmi_blocked = vmcb_get_int_ctl(n->vmcb12) & INT_CTL_V_NMI_MASK;
+	a->iret_wait = false;
+}
+
+void svm_nested_vnmi_leave(struct vcpu *v)
+{
+	struct svm_vcpu *a = v->arch;
+
+	a->nmi_blocked = svm_nested_of(v)->l1.nmi_blocked;
+	a->iret_wait = false;
+}
+
+bool svm_nested_take_vnmi(struct vcpu *v)
+{
+	const struct event e = event_nmi();
+	struct svm_vcpu *a = v->arch;
+	struct vmcb *c = svm_nested_of(v)->vmcb12;
+
+	if (a->nmi_blocked || a->vmcb->int_state & INT_STATE_SHADOW ||
+	    a->vmcb->eventinj & EVENTINJ_VALID)
+		return false;
+	vmcb_set_int_ctl(c, vmcb_get_int_ctl(c) & ~INT_CTL_V_NMI);
+	svm_inject(v, &e);
+	return true;
+}
+
+/* APM2 15.21.4, 15.21.10 */
+bool svm_nested_ends_hlt(struct vcpu *v)
+{
+	const struct svm_vcpu *a = v->arch;
+
+	return svm_nested_wakes(v) ||
+	       (svm_nested_vnmi_waits(v) && !a->nmi_blocked);
 }
 
 /* APM2 15.14.4: the counter goes below zero with the PAUSE behind the last one. */

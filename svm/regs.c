@@ -147,6 +147,9 @@ static u64 get_special(const struct vcpu *v, enum vreg r)
 	case VREG_INT_SHADOW:
 		return c->int_state & INT_STATE_SHADOW;
 	case VREG_NMI_BLOCKED:
+		/* That of L2 is in vmcb12. */
+		if (svm_nested_vnmi(v))
+			return svm_nested_of(v)->l1.nmi_blocked;
 		return a->nmi_blocked;
 	default:
 		return get_live(v, r);

@@ -387,6 +387,25 @@ static void check_vnmi(void)
 	svm_run(&l2);
 	rt_check(l2.c.exitcode == EXIT_VMMCALL && nmis == 2 && l2.c.int_ctl & V_NMI,
 		 "masked: stays pending", "exit %llx, %u", l2.c.exitcode, nmis);
+	/* What L1 injects masks as well. */
+	start(&l2_nops, V_NMI_ENABLE);
+	L2_INTERCEPT(&l2, vec3, VEC3_NMI, true);
+	L2_INTERCEPT(&l2, vec3, VEC3_CPUID, true);
+	l2.c.eventinj = EVENT_NMI | VEC_NMI;
+	svm_run(&l2);
+	rt_check(l2.c.exitcode == EXIT_CPUID && nmis == 3 && l2.c.int_ctl & V_NMI_MASK,
+		 "EVENTINJ masks", "exit %llx, %u, int_ctl %x", l2.c.exitcode, nmis, l2.c.int_ctl);
+	if (!svm_has(SVM_VGIF))
+		return;
+	start(&l2_nops, V_NMI_ENABLE | V_NMI | V_GIF_ENABLE);
+	L2_INTERCEPT(&l2, vec3, VEC3_NMI, true);
+	svm_run(&l2);
+	rt_check(l2.c.exitcode == EXIT_VMMCALL && nmis == 3 && l2.c.int_ctl & V_NMI,
+		 "V_GIF holds it back", "exit %llx, %u", l2.c.exitcode, nmis);
+	l2.c.rip = l2_stgi.start;
+	svm_run(&l2);
+	rt_check(l2.c.exitcode == EXIT_VMMCALL && nmis == 4 && !(l2.c.int_ctl & V_NMI),
+		 "and STGI lets it in", "exit %llx, %u", l2.c.exitcode, nmis);
 }
 
 int main(struct rt_info *info)

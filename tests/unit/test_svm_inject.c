@@ -48,6 +48,14 @@ bool svm_nested_virq_waits(const struct vcpu *vc)
 	return virq_waits;
 }
 
+bool svm_nested_take_vnmi(struct vcpu *vc)
+{
+	if (a.nmi_blocked)
+		return false;
+	svm_inject(vc, &(struct event){ .type = EVENT_NMI, .vector = VEC_NMI });
+	return true;
+}
+
 bool svm_nested_wakes(struct vcpu *vc)
 {
 	return virq_ready;
@@ -405,6 +413,44 @@ static void test_nested(void **state)
 	assert_int_equal(vmcb_get_int_ctl(&c), INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO(3));
 }
 
+/*
+ * A virtual NMI blocks the next one until the IRET that lets it in, which is stepped
+ * over; then L1 has no part in it.
+ */
+static void test_vnmi(void **state)
+{
+	struct vmcb vmcb12 = { 0 };
+	struct svm_nested n = { .vmcb12 = &vmcb12 };
+
+	v.nested = &n;
+	v.in_l2 = true;
+	vmcb_set_intercept_vec3(&vmcb12, VEC3_NMI);
+	vmcb_set_int_ctl(&vmcb12, INT_CTL_V_NMI_ENABLE | INT_CTL_V_NMI);
+	svm_inject_prepare(&v);
+	assert_int_equal(c.eventinj, 0x80000202);
+	assert_true(a.nmi_blocked);
+	assert_true(vmcb_get_intercept_vec3(&c) & VEC3_IRET);
+	c.eventinj = 0;
+	svm_inject_prepare(&v);
+	assert_int_equal(c.eventinj, 0);
+	assert_true(a.windows & WINDOW_NMI);
+	v.exit = (struct vm_exit){ .reason = EXIT_IRET };
+	assert_true(svm_inject_finish(&v));
+	svm_inject_prepare(&v);
+	assert_int_equal(a.step, STEP_IRET);
+	v.rip += 2;
+	v.exit = (struct vm_exit){ .reason = EXIT_EXCEPTION, .exc = { .vector = VEC_DB } };
+	assert_false(svm_inject_finish(&v));
+	assert_int_equal(v.exit.reason, EXIT_NMI_WINDOW);
+	svm_inject_prepare(&v);
+	assert_int_equal(c.eventinj, 0x80000202);
+	/* Without them an NMI is one that L1 injects, and blocks nothing. */
+	a.nmi_blocked = false;
+	vmcb_set_int_ctl(&vmcb12, 0);
+	svm_inject(&v, &(struct event){ .type = EVENT_NMI, .vector = VEC_NMI });
+	assert_false(a.nmi_blocked);
+}
+
 /* Enters L2 with a V_IRQ of vector 33h that it could take. */
 static bool enter_with_virq(struct svm_nested *n, u64 eventinj)
 {
@@ -497,6 +543,7 @@ int main(void)
 		cmocka_unit_test_setup(test_nmi_blocking, setup),
 		cmocka_unit_test_setup(test_nmi_window, setup),
 		cmocka_unit_test_setup(test_guard, setup),
+		cmocka_unit_test_setup(test_vnmi, setup),
 		cmocka_unit_test_setup(test_nested, setup),
 		cmocka_unit_test_setup(test_virq_lost, setup),
 		cmocka_unit_test_setup(test_virq_lost_vintr, setup),
