@@ -126,5 +126,6 @@ unit-y += tests/unit/test_save_mem.c
 unit-y += tests/unit/test_snapshot.c
 unit-y += tests/unit/test_state.c
 unit-y += tests/unit/test_svm_nested_check.c
+unit-y += tests/unit/test_svm_nested_enter.c
 unit-y += tests/unit/test_nested_blob.c
 unit-y += tests/unit/test_svm_nested_state_blob.c
