@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Guests that the boot loader brought as modules: each is loaded by its
- * content, run to its end and reported as guest.<name>.  A module that another
- * one names in initrd= or modules= is no guest itself.
+ * content, run to its end and reported as guest.<name>.  One that is a saved
+ * machine goes on from where it was.  A module that another one names in
+ * initrd= or modules= is no guest itself.
  */
 #include "tests/modules.h"
 
@@ -10,6 +11,7 @@
 #include "core/lib/printf.h"
 #include "core/lib/string.h"
 #include "core/mm/host.h"
+#include "core/mon/blob.h"
 #include "core/vm/virt_ops.h"
 #include "core/x86/time.h"
 #include "tests/guest_vm.h"
@@ -22,8 +24,15 @@
 #define GRACE		3		/* seconds: the watchdog comes behind the guests */
 #define GUEST_CONSOLES	16
 
+/* A container in memory. */
+struct container {
+	u8 *p;
+	u64 size, at;
+};
+
 struct module_guest {
 	const struct boot_module *module;
+	struct container saved;		/* what the module is; p NULL: no container */
 	struct guest_options opts;
 	const char *refused;		/* why it cannot run, or NULL */
 	u32 index;
@@ -41,16 +50,11 @@ struct module_guest {
 
 SECTION_BOUNDS(struct test, tests);
 
-/* A container in memory. */
-struct container {
-	u8 *p;
-	u64 size, at;
-};
-
 static struct module_guest guest[BOOT_MODULES_MAX];
 static struct {
 	struct container c;
 	struct module_guest *guest;	/* NULL: nothing is kept */
+	u32 sent;			/* times that any was */
 } kept;
 static u32 n_guests;
 static const struct run_env *env;
@@ -102,6 +106,21 @@ static const char *unsupported(const struct guest_options *o)
 	return virt ? vm_tsc_refused(o->tsc_khz) : NULL;
 }
 
+static bool is_container(const struct boot_module *m)
+{
+	return !m->refused && m->size >= sizeof(struct save_header) &&
+	       !memcmp((void *)m->start, SAVE_MAGIC, strlen(SAVE_MAGIC));
+}
+
+/* What a saved machine has of its own cannot be given. */
+static const char *saved_refused(const struct guest_options *o)
+{
+	if (!o->mem && o->cpus == 1 && !o->tsc_khz && !o->nested && !o->initrd[0] &&
+	    !o->modules.count && !o->args[0])
+		return NULL;
+	return "a saved machine takes timeout=, expect= and output= alone";
+}
+
 static void add_module(const struct boot_module *m, u32 index)
 {
 	struct module_guest *g = &guest[n_guests];
@@ -112,8 +131,12 @@ static void add_module(const struct boot_module *m, u32 index)
 		g->refused = "its options are wrong (see the message before the plan)";
 	else if (m->refused)
 		g->refused = m->refused;
+	else if (is_container(m))
+		g->refused = saved_refused(&g->opts);
 	else
 		g->refused = unsupported(&g->opts);
+	if (is_container(m))
+		g->saved = (struct container){ .p = (u8 *)m->start, .size = m->size };
 	make_id(g);
 	g->test = (struct test){ .id = g->id };
 	n_guests++;
@@ -314,13 +337,23 @@ int modules_save(u32 console, char *what, size_t size)
 	return err;
 }
 
-static struct guest_vm *prepare_kept(struct test_ctx *run, struct module_guest *g)
+void modules_send(char *what, size_t size)
 {
-	const struct save_source src = { container_read, &kept.c };
+	u64 lines = blob_send(kept.c.p, kept.c.size, ++kept.sent, kept.guest->opts.name);
+
+	nb_snprintf(what, size, "%s, %llu bytes in %llu lines", kept.guest->opts.name,
+		    (unsigned long long)kept.c.size, (unsigned long long)lines);
+}
+
+/* g goes on from c. */
+static struct guest_vm *prepare_saved(struct test_ctx *run, struct module_guest *g,
+				      struct container *c)
+{
+	const struct save_source src = { container_read, c };
 	char why[128] = "";
 	struct guest_vm *vm;
 
-	kept.c.at = 0;
+	c->at = 0;
 	vm = guest_vm_restore(run, g->console, &src, why, sizeof(why));
 	if (!vm)
 		test_report(&g->ctx, OUTCOME_FAIL, "not restored: %s", why);
@@ -329,11 +362,8 @@ static struct guest_vm *prepare_kept(struct test_ctx *run, struct module_guest *
 	return vm;
 }
 
-/*
- * Makes and loads g's machine with memory of run's; what is wrong with g is
- * reported to its own context.
- */
-static struct guest_vm *prepare(struct test_ctx *run, struct module_guest *g)
+/* A new machine with what the boot loader brought for it. */
+static struct guest_vm *prepare_new(struct test_ctx *run, struct module_guest *g)
 {
 	struct test_ctx *t = &g->ctx;
 	const struct diag diag = { keep_message, t };
@@ -363,6 +393,17 @@ static struct guest_vm *prepare(struct test_ctx *run, struct module_guest *g)
 	return vm;
 }
 
+/*
+ * Makes and loads g's machine with memory of run's; what is wrong with g is
+ * reported to its own context.
+ */
+static struct guest_vm *prepare(struct test_ctx *run, struct module_guest *g)
+{
+	if (g->from_kept)
+		return prepare_saved(run, g, &kept.c);
+	return g->saved.p ? prepare_saved(run, g, &g->saved) : prepare_new(run, g);
+}
+
 static u64 seconds_of(const struct module_guest *g)
 {
 	return g->opts.timeout ? g->opts.timeout : DEFAULT_TIMEOUT;
@@ -377,7 +418,7 @@ static void run_guests_of(struct test_ctx *t)
 	u32 n = 0;
 
 	for (struct module_guest *g = (void *)t->test->arg; g; g = g->next) {
-		vm[n] = g->from_kept ? prepare_kept(t, g) : prepare(t, g);
+		vm[n] = prepare(t, g);
 		g->vm = vm[n];
 		of[n] = g;
 		deadline[n] = t->start_tsc + us_to_tsc(seconds_of(g) * 1000000);

@@ -21,6 +21,8 @@ void modules_run(const char *glob);
  * reason in what.
  */
 int __must_check modules_save(u32 console, char *what, size_t size);
+/* Writes the copy that is kept (there is one) on the line; what: its name and size. */
+void modules_send(char *what, size_t size);
 /* Is one kept? */
 bool modules_kept(void);
 /* Runs and reports the guest that is kept, from there on. */

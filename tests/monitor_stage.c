@@ -185,6 +185,11 @@ static int save(void *ctx, u32 vm_id, char *what, size_t size)
 	return modules_save(vm_id, what, size);
 }
 
+static void send(void *ctx, char *what, size_t size)
+{
+	modules_send(what, size);
+}
+
 static bool can_restore(void *ctx)
 {
 	return modules_kept();
@@ -344,7 +349,7 @@ static void plan_monitor(const struct run_env *e)
 		.print = print, .answer = answer, .test = test_item, .guest = guest_item,
 		.run_tests = run_tests, .run_guests = run_guests, .running = running,
 		.find_running = find_running, .attach = attach, .type = type,
-		.save = save, .can_restore = can_restore, .restore = restore,
+		.save = save, .send = send, .can_restore = can_restore, .restore = restore,
 		.dump_stats = dump, .show = show, .power = power,
 	};
 	mon_inside_env = mon_env;

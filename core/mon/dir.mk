@@ -7,4 +7,4 @@ pure-y += core/mon/font8x16.o
 obj-y += core/mon/uart_hw.o
 pure-y += core/mon/lineedit.o core/mon/montree.o
 pure-y += core/mon/shell.o core/mon/shell_fs.o core/mon/shell_guest.o core/mon/monitor.o
-pure-y += core/mon/guest_input.o
+pure-y += core/mon/guest_input.o core/mon/blob.o

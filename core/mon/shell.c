@@ -225,6 +225,8 @@ static const struct command commands[] = {
 	  ARG_RUNNING, 1, ANY_TEXT },
 	{ "save", "GUEST", "keeps a copy of a running guest in memory", shell_save,
 	  ARG_RUNNING, 1, 1 },
+	{ "send", "", "sends the copy that was kept over the serial line", shell_send,
+	  ARG_NONE, 0, 0 },
 	{ "restore", "", "runs the copy that was kept, as a new guest", shell_restore,
 	  ARG_NONE, 0, 0 },
 	{ "vm", "", "virtualization, vCPUs", cmd_vm, ARG_NONE, 0, 0 },

@@ -47,9 +47,11 @@ struct monitor_env {
 	int (*type)(void *ctx, u32 vm_id, const char *text);
 	/*
 	 * Keeps a copy of that guest: 0 with its size in what, or -E... with the
-	 * reason.  Runs the one that was kept, when can_restore says that there is.
+	 * reason.  When can_restore says that there is one, restore runs it.
 	 */
 	int (*save)(void *ctx, u32 vm_id, char *what, size_t size);
+	/* Writes that copy on the line, as a block of machine lines; its size in what. */
+	void (*send)(void *ctx, char *what, size_t size);
 	bool (*can_restore)(void *ctx);
 	void (*restore)(void *ctx);
 	/* A block of statistics on the line. */
@@ -107,11 +109,12 @@ void shell_ls(struct shell *sh);
 void shell_cat(struct shell *sh);
 void shell_clear(struct shell *sh);
 
-/* guests, console, type, save, restore (shell_guest.c) */
+/* guests, console, type, save, send, restore (shell_guest.c) */
 void shell_guests(struct shell *sh);
 void shell_console(struct shell *sh);
 void shell_type(struct shell *sh);
 void shell_save(struct shell *sh);
+void shell_send(struct shell *sh);
 void shell_restore(struct shell *sh);
 
 #endif

@@ -115,12 +115,26 @@ void shell_save(struct shell *sh)
 		shell_print(sh, "# vm%u is kept in memory, %s", (u32)id, what);
 }
 
+static bool nothing_kept(struct shell *sh)
+{
+	if (sh->env->can_restore(sh->env->ctx))
+		return false;
+	shell_fail(sh, -ENOENT, NULL, "no guest was saved");
+	return true;
+}
+
+void shell_send(struct shell *sh)
+{
+	char what[80];
+
+	if (nothing_kept(sh))
+		return;
+	sh->env->send(sh->env->ctx, what, sizeof(what));
+	shell_print(sh, "# sent %s", what);
+}
+
 void shell_restore(struct shell *sh)
 {
-	if (shell_refuse_inside(sh))
-		return;
-	if (sh->env->can_restore(sh->env->ctx))
+	if (!shell_refuse_inside(sh) && !nothing_kept(sh))
 		sh->env->restore(sh->env->ctx);
-	else
-		shell_fail(sh, -ENOENT, NULL, "no guest was saved");
 }

@@ -127,8 +127,8 @@ wait_for '^nestbed> .?.?.?$'
 result "the prompt" $? "no prompt"
 
 command "help names every command" "help" "ok help$" "^  poweroff "
-for c in help ls cat clear stats tests run guests console type save restore vm cpu mem continue \
-	reboot; do
+for c in help ls cat clear stats tests run guests console type save send restore vm cpu mem \
+	continue reboot; do
 	since | grep -qaE "^  $c " || echo "$c" >> "$tmp/missing"
 done
 [ ! -s "$tmp/missing" ]

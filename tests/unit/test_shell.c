@@ -69,7 +69,8 @@ static void test_help(void **state)
 	const char *out = run("help");
 	static const char *const all[] = {
 		"help", "ls", "cat", "clear", "stats", "tests", "run", "guests", "console",
-		"type", "save", "restore", "vm", "cpu", "mem", "continue", "reboot", "poweroff",
+		"type", "save", "send", "restore", "vm", "cpu", "mem", "continue", "reboot",
+		"poweroff",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
@@ -202,7 +203,7 @@ static void test_candidates(void **state)
 			assert_int_equal(start, row[i].start);
 	}
 	candidates("");
-	assert_int_equal(list.n, 18);
+	assert_int_equal(list.n, 19);
 	/* Only what is left of the cursor counts. */
 	memset(&list, 0, sizeof(list));
 	assert_int_equal(shell_candidates(&sh, "poweroff", 2, found, NULL), 0);

@@ -88,6 +88,8 @@ static void test_save_and_restore(void **state)
 {
 	assert_string_equal(run("restore", false), "# error: restore: no guest was saved\n"
 						   "@error restore: no guest was saved\n");
+	assert_string_equal(run("send", false), "# error: send: no guest was saved\n"
+						"@error send: no guest was saved\n");
 	assert_string_equal(box.ran, "");
 	box.save_error = -EBUSY;
 	assert_string_equal(run("save xen", false),
@@ -102,7 +104,11 @@ static void test_save_and_restore(void **state)
 	assert_non_null(strstr(run("save", false), "@error save: needs an argument\n"));
 	assert_string_equal(run("restore", false), "@ok restore\n");
 	assert_string_equal(box.ran, "restore\n");
+	assert_string_equal(run("send", false), "# sent xen, 4711 bytes in 9 lines\n@ok send\n");
+	assert_string_equal(box.ran, "send\n");
 	box.env.inside = true;
+	run("send", false);
+	assert_string_equal(box.ran, "send\n");
 	assert_non_null(strstr(run("restore", false), "@error restore: a guest is running\n"));
 	assert_string_equal(box.ran, "");
 }
