@@ -8,6 +8,7 @@ fuzz-y += tests/fuzz/fuzz_insn.c
 FUZZ_LIBS_fuzz_insn := -lZydis
 fuzz-y += tests/fuzz/fuzz_acpi.c
 fuzz-y += tests/fuzz/fuzz_serial.c
+fuzz-y += tests/fuzz/fuzz_blob.c
 fuzz-y += tests/fuzz/fuzz_ptwalk.c
 fuzz-y += tests/fuzz/fuzz_shadow.c
 fuzz-y += tests/fuzz/fuzz_elf.c

@@ -42,6 +42,7 @@ bool capture_interrupted(void)
 struct session {
 	struct capture *c;
 	struct serial_parser parser;
+	struct blob_reader blobs;
 	double start;
 	double last_byte;
 	double ended_at;	/* when the end line came; 0: not yet */
@@ -56,7 +57,20 @@ static void on_event(void *ctx, const struct serial_event *ev)
 	struct session *s = ctx;
 
 	model_event(s->c->m, ev);
+	blob_event(&s->blobs, ev);
 	progress_event(s->c->progress, s->c->m, ev);
+}
+
+/* A guest that was sent over the line, whole and checked. */
+static void write_guest(void *ctx, const char *file, const char *data, size_t len)
+{
+	struct session *s = ctx;
+	char *path = xasprintf("%s/%s", s->c->dir, file);
+	int err = write_file(path, data, len);
+
+	if (err)
+		model_problem(s->c->m, "%s: %s", path, strerror(-err));
+	free(path);
 }
 
 /* The raw bytes, before anything looks at them. */
@@ -248,6 +262,7 @@ char *capture_run(struct capture *c)
 	if (c->typing)
 		fcntl(c->fd, F_SETFL, fcntl(c->fd, F_GETFL) | O_NONBLOCK);
 	serial_init(&s->parser, on_event, s);
+	blob_init(&s->blobs, c->m, write_guest, s);
 	while (!over(s)) {
 		wait_bytes(s);
 		if (!s->stopped)
@@ -255,6 +270,7 @@ char *capture_run(struct capture *c)
 		progress_tick(c->progress, c->m);
 	}
 	serial_finish(&s->parser);
+	blob_finish(&s->blobs);
 	check_talk(s);
 	progress_done(c->progress);
 	if (c->child)

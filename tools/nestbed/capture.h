@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Follows one run on a serial line: keeps the raw log, feeds the model,
- * shows progress, and decides when it is over.
+ * Follows one run on a serial line: keeps the raw log and saved guests, feeds
+ * the model, shows progress, and decides when it is over.
  */
 #ifndef TOOLS_NESTBED_CAPTURE_H
 #define TOOLS_NESTBED_CAPTURE_H
 
+#include "tools/nestbed/blob.h"
 #include "tools/nestbed/launch.h"
 #include "tools/nestbed/model.h"
 #include "tools/nestbed/progress.h"
@@ -26,6 +27,7 @@ struct capture {
 	const char *child_name;
 	const char *child_output; /* file with what it said, or NULL */
 	struct capture_limits limits;
+	const char *dir;	/* where guests go that are sent over the line */
 	struct run_model *m;
 	struct progress *progress;
 	struct typing *typing;	/* what goes the other way, or NULL */

@@ -160,7 +160,7 @@ static enum verdict follow(struct attach_options *o, int fd, bool file, int log_
 	struct typing typing;
 	bool typed = typing_wanted(&o->typing), person = o->typing.interactive;
 	struct capture c = {
-		.fd = fd, .log_fd = log_fd, .m = &m, .progress = &progress,
+		.fd = fd, .log_fd = log_fd, .dir = dir, .m = &m, .progress = &progress,
 		.limits = { .total = o->timeout, .silence = file ? 0 : o->silence,
 			    .after_end = file || person ? 0 : 1, .log_bytes = LOG_BYTES_MAX },
 		.typing = typed ? &typing : NULL,

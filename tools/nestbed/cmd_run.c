@@ -25,6 +25,8 @@ struct run_options {
 	size_t nmachines;
 	struct media_request media;
 	struct guest_arg *guest;
+	bool restore;		/* some of them are saved ones */
+	char *append;		/* what media.append points to, when it is ours */
 	u64 cpus;		/* 0: the machine's default */
 	u64 mem_mib;
 	bool uefi;
@@ -38,8 +40,8 @@ struct run_options {
 };
 
 enum { OPT_ON = 256, OPT_ISO, OPT_KERNEL, OPT_CPUS, OPT_MEM, OPT_UEFI, OPT_ICOUNT,
-       OPT_APPEND, OPT_GUEST, OPT_TIMEOUT, OPT_SILENCE, OPT_OUT, OPT_QUIET, OPT_VERBOSE,
-       OPT_INTERACTIVE, OPT_INPUT, OPT_SEND, OPT_HELP };
+       OPT_APPEND, OPT_GUEST, OPT_RESTORE, OPT_TIMEOUT, OPT_SILENCE, OPT_OUT, OPT_QUIET,
+       OPT_VERBOSE, OPT_INTERACTIVE, OPT_INPUT, OPT_SEND, OPT_HELP };
 
 static const struct option long_options[] = {
 	{ "on", required_argument, NULL, OPT_ON },
@@ -51,6 +53,7 @@ static const struct option long_options[] = {
 	{ "icount", no_argument, NULL, OPT_ICOUNT },
 	{ "append", required_argument, NULL, OPT_APPEND },
 	{ "guest", required_argument, NULL, OPT_GUEST },
+	{ "restore", required_argument, NULL, OPT_RESTORE },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "silence", required_argument, NULL, OPT_SILENCE },
 	{ "out", required_argument, NULL, OPT_OUT },
@@ -79,6 +82,8 @@ static void run_help(FILE *f)
 	      "  --icount           QEMU: time counts instructions, so that runs repeat exactly\n"
 	      "  --append STR       command line for nestbed, e.g. 'tests=svm.* seed=7'\n"
 	      "  --guest SPEC       run a guest: FILE[:key=value,...][ ARGS]; may be repeated\n"
+	      "  --restore SPEC     go on with a guest that was saved: FILE[:key=value,...], keys\n"
+	      "                     timeout, expect and output; alone, unless --append has mode=\n"
 	      "  --timeout S        stop after S seconds (default 300, Bochs 600)\n"
 	      "  --silence S        no output for S seconds is a hang (default 120, Bochs 240)\n"
 	      "  --out DIR          where the report goes (default out/MACHINE in the build\n"
@@ -121,12 +126,13 @@ static int add_machine(struct run_options *o, const char *name)
 }
 
 /* The request keeps a pointer to a list that may move: set it each time. */
-static int add_guest(struct run_options *o, const char *text)
+static int add_guest(struct run_options *o, const char *text,
+		     int (*parse)(const char *text, struct guest_arg *g))
 {
 	size_t n = o->media.nguests;
 
 	o->guest = xrealloc(o->guest, n + 1, sizeof(*o->guest));
-	if (guest_parse(text, &o->guest[n]))
+	if (parse(text, &o->guest[n]))
 		return -EINVAL;
 	o->media.guest = o->guest;
 	o->media.nguests++;
@@ -159,7 +165,10 @@ static int take_option(struct run_options *o, int c, const char *arg)
 		o->media.append = arg;
 		return 0;
 	case OPT_GUEST:
-		return add_guest(o, arg);
+		return add_guest(o, arg, guest_parse);
+	case OPT_RESTORE:
+		o->restore = true;
+		return add_guest(o, arg, restore_parse);
 	case OPT_TIMEOUT:
 		return arg_seconds("timeout", arg, &o->timeout);
 	case OPT_SILENCE:
@@ -185,6 +194,30 @@ static int take_option(struct run_options *o, int c, const char *arg)
 	return -EINVAL;
 }
 
+/* Is there a word of the command line that begins so? */
+static bool has_word(const char *line, const char *start)
+{
+	const char *at = line;
+
+	while (at && (at = strstr(at, start))) {
+		if (at == line || at[-1] == ' ')
+			return true;
+		at++;
+	}
+	return false;
+}
+
+/* Who goes on with a saved guest does not want all tests first. */
+static void only_guests(struct run_options *o)
+{
+	const char *given = o->media.append;
+
+	if (!o->restore || has_word(given, "mode="))
+		return;
+	o->append = xasprintf("%s%smode=guests", given ? given : "", given ? " " : "");
+	o->media.append = o->append;
+}
+
 /* 0; 1 when help was asked for; -EINVAL after a message. */
 static int parse_options(int argc, char **argv, struct run_options *o)
 {
@@ -199,6 +232,7 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 		if (take_option(o, c, optarg))
 			return -EINVAL;
 	}
+	only_guests(o);
 	if (optind < argc)
 		fprintf(stderr, "nestbed: run: what is %s?\n", argv[optind]);
 	else if (!o->nmachines)
@@ -329,7 +363,7 @@ static int follow(struct one_run *run, struct run_options *o)
 	struct child child;
 	struct capture c = {
 		.child = &child, .child_name = m->program, .child_output = output,
-		.m = &run->model,
+		.m = &run->model, .dir = run->dir,
 		.limits = { .total = limit(o->timeout, m->timeout, o),
 			    .silence = limit(o->silence, m->silence, o),
 			    .silence_from_start = true,
@@ -484,6 +518,7 @@ int cmd_run(int argc, char **argv)
 	for (size_t i = 0; i < o.media.nguests; i++)
 		guest_free(&o.guest[i]);
 	free(o.guest);
+	free(o.append);
 	talk_free(&o.typing.talk);
 	return code;
 }

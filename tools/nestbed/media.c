@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/vm/container.h"
 #include "tools/nestbed/files.h"
 
 static const char name_chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -63,6 +64,58 @@ int guest_parse(const char *text, struct guest_arg *g)
 	free(name);
 	free(file);
 	return 0;
+}
+
+/* NULL, or why the file is no saved guest; the image looks at all of it. */
+static const char *container_refused(const char *path)
+{
+	struct save_header h;
+	struct mapped map;
+	const char *why = NULL;
+	int err = map_file(path, &map);
+
+	if (err)
+		return strerror(-err);
+	if (map.len < sizeof(h)) {
+		why = "not a saved guest";
+	} else {
+		memcpy(&h, map.data, sizeof(h));
+		err = save_header_check(&h);
+		if (err)
+			why = err == -EPROTO ? "saved by another version of nestbed" :
+					       "not a saved guest";
+		else if (h.size > map.len)
+			why = "cut off";
+	}
+	unmap_file(&map);
+	return why;
+}
+
+/* "x.save:timeout=9" becomes "x:timeout=9". */
+static void drop_suffix(char *name)
+{
+	static const char suffix[] = ".save";
+	size_t word = strcspn(name, ":"), n = sizeof(suffix) - 1;
+
+	if (word > n && !memcmp(name + word - n, suffix, n))
+		memmove(name + word - n, name + word, strlen(name + word) + 1);
+}
+
+int restore_parse(const char *text, struct guest_arg *g)
+{
+	const char *why;
+	int err = guest_parse(text, g);
+
+	if (err)
+		return err;
+	why = g->args ? "a saved guest takes no arguments" : container_refused(g->path);
+	if (!why) {
+		drop_suffix(g->name);
+		return 0;
+	}
+	fprintf(stderr, "nestbed: --restore %s: %s\n", text, why);
+	guest_free(g);
+	return -EINVAL;
 }
 
 void guest_free(struct guest_arg *g)

@@ -26,6 +26,11 @@ struct media_request {
 
 /* 0, or -EINVAL or -ENOENT after a message. */
 __must_check int guest_parse(const char *text, struct guest_arg *g);
+/*
+ * The same for FILE[:key=value,...] with a saved guest, which is looked at: it
+ * has the name of the file without ".save".
+ */
+__must_check int restore_parse(const char *text, struct guest_arg *g);
 void guest_free(struct guest_arg *g);
 
 /*

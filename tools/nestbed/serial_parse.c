@@ -13,7 +13,7 @@ enum verb_form {
 
 struct verb {
 	const char *name;
-	const char *second;	/* "stats" has two: begin and end */
+	const char *second;	/* "stats" has two: begin and end; NULL: any or none */
 	enum serial_event_type type;
 	enum verb_form form;
 	unsigned int words;	/* at least, not counting the second verb */
@@ -33,6 +33,9 @@ static const struct verb verbs[] = {
 	{ "stats",  "end",   SERIAL_STATS_END,   FORM_FIELDS, 0 },
 	{ "stat",   NULL,    SERIAL_STAT,        FORM_FIELDS, 2 },
 	{ "label",  NULL,    SERIAL_LABEL,       FORM_FIELDS, 1 },
+	{ "blob",   "begin", SERIAL_BLOB_BEGIN,  FORM_FIELDS, 0 },
+	{ "blob",   "end",   SERIAL_BLOB_END,    FORM_FIELDS, 0 },
+	{ "blob",   NULL,    SERIAL_BLOB,        FORM_RAW,    1 },
 	{ "monitor", NULL,   SERIAL_MONITOR,     FORM_RAW,    1 },
 	{ "end",    NULL,    SERIAL_END,         FORM_FIELDS, 0 },
 };

@@ -29,6 +29,9 @@ enum serial_event_type {
 	SERIAL_STAT,
 	SERIAL_LABEL,
 	SERIAL_STATS_END,
+	SERIAL_BLOB_BEGIN,
+	SERIAL_BLOB,		/* a piece of a saved guest */
+	SERIAL_BLOB_END,
 	SERIAL_MONITOR,		/* the answer to a command */
 	SERIAL_END,
 	SERIAL_UNKNOWN,		/* @nestbed and a verb of a later version */
