@@ -146,6 +146,17 @@ static int set_tsc(struct vm *vm, u64 khz, char *why, size_t why_size)
 	return -EOPNOTSUPP;
 }
 
+static bool no_memory(const struct vm_snapshot *s, char *why, size_t why_size)
+{
+	u64 need = save_layout_bytes(&s->m.layout);
+	u64 have = READ_ONCE(host_pages.stats.free_pages) * PAGE_SIZE;
+
+	if (need > have)
+		nb_snprintf(why, why_size, "memory 0: takes %llu MiB, %llu MiB are free here",
+			    (unsigned long long)(need >> 20), (unsigned long long)(have >> 20));
+	return need > have;
+}
+
 struct guest_vm *guest_vm_restore(struct test_ctx *t, u32 id, const struct save_source *src,
 				  char *why, size_t why_size)
 {
@@ -157,6 +168,10 @@ struct guest_vm *guest_vm_restore(struct test_ctx *t, u32 id, const struct save_
 	save_host_now(&h);
 	if (vm_snapshot_open(&s, src, &h, GUEST_MEM_MAX, t->owner, why, why_size))
 		return NULL;
+	if (vm_snapshot_verify(&s, why, why_size) || no_memory(&s, why, why_size)) {
+		vm_snapshot_close(&s);
+		return NULL;
+	}
 	g = new_pc(t, id, s.m.layout.ram, s.m.vm.vcpus);
 	err = set_tsc(&g->m.vm, s.m.vm.guest_khz, why, why_size);
 	if (!err)

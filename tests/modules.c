@@ -268,6 +268,11 @@ static int container_read(void *ctx, void *buf, u64 len)
 	return 0;
 }
 
+static void container_seek(void *ctx, u64 at)
+{
+	((struct container *)ctx)->at = at;
+}
+
 static void container_free(struct container *c)
 {
 	host_free(c->p, ALIGN_UP(c->size, PAGE_SIZE) / PAGE_SIZE);
@@ -349,7 +354,7 @@ void modules_send(char *what, size_t size)
 static struct guest_vm *prepare_saved(struct test_ctx *run, struct module_guest *g,
 				      struct container *c)
 {
-	const struct save_source src = { container_read, c };
+	const struct save_source src = { container_read, c, container_seek };
 	char why[128] = "";
 	struct guest_vm *vm;
 

@@ -44,6 +44,7 @@ HW_SIZE(struct save_section, 16);
 enum save_id {
 	SAVE_VM = 1, SAVE_VCPU, SAVE_XSAVE, SAVE_APIC, SAVE_PIC, SAVE_IOAPIC, SAVE_PIT, SAVE_UART,
 	SAVE_RTC, SAVE_PM, SAVE_FWCFG, SAVE_PCI, SAVE_TEST, SAVE_MEMORY, SAVE_NESTED,
+	SAVE_CPU,
 	SAVE_ID_COUNT
 };
 
@@ -59,6 +60,8 @@ struct save_sink {
 struct save_source {
 	int (*read)(void *ctx, void *buf, u64 len);
 	void *ctx;
+	/* The next read is at that offset from the start; NULL: it can be read once only. */
+	void (*seek)(void *ctx, u64 at);
 };
 
 struct save_out {

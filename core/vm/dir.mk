@@ -6,7 +6,7 @@ pure-y += core/vm/event.o core/vm/exit.o core/vm/cpuid_filter.o core/vm/msr_poli
 pure-y += core/vm/msr_stats.o
 pure-y += core/vm/task.o core/vm/container.o core/vm/state.o \
 	core/vm/state_check.o core/vm/save_mem.o core/vm/snapshot.o
-pure-y += core/vm/nested_blob.o
+pure-y += core/vm/nested_blob.o core/vm/guest_cpu.o
 obj-y += core/vm/vm_stats.o core/vm/host_stats.o
 obj-y += core/vm/vm.o core/vm/access.o core/vm/run.o core/vm/virt.o
 obj-y += core/vm/exits.o core/vm/exits_cr.o core/vm/exits_io.o core/vm/exits_mem.o core/vm/exits_msr.o

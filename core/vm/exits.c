@@ -75,8 +75,8 @@ static void fix_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, struct cpuid_regs *
 		.cr4 = virt->get(v, VREG_CR4), .id = v->id, .apic = v->apic,
 		.cpus = v->apic ? v->vm->pc->cfg.cpus : 1,
 		.apic_on = v->apic && v->apic->s.base & APIC_BASE_EN,
-		.tsc_khz = (u32)vm_tsc_khz(v->vm), .xcr0 = run_policy.xcr0_allowed,
-		.xsave_size = run_policy.xsave_size,
+		.tsc_khz = (u32)vm_tsc_khz(v->vm), .xcr0 = vm_cpu(v->vm)->xcr0,
+		.xsave_size = vm_cpu(v->vm)->xsave_size,
 		.svm = v->nested && virt->vendor == VIRT_SVM ? virt->nested->cpuid(v) : NULL,
 	};
 
@@ -93,6 +93,8 @@ enum verdict exit_cpuid(struct vcpu *v)
 
 	if (m->fix)
 		fix_cpuid(v, leaf, subleaf, &r);
+	if (unlikely(v->vm->cpu_told))
+		guest_cpu_fix(&v->vm->cpu, leaf, subleaf, &r);
 	v->gpr[VREG_RAX] = r.eax;
 	v->gpr[VREG_RBX] = r.ebx;
 	v->gpr[VREG_RCX] = r.ecx;
@@ -198,7 +200,7 @@ enum verdict exit_xsetbv(struct vcpu *v)
 	virt->get_seg(v, VSEG_SS, &ss);
 	if (ss.attr & SEG_DPL(3))
 		return vcpu_inject_gp(v);
-	if ((u32)v->gpr[VREG_RCX] != 0 || !xcr0_valid(val, run_policy.xcr0_allowed))
+	if ((u32)v->gpr[VREG_RCX] != 0 || !xcr0_valid(val, vm_cpu(v->vm)->xcr0))
 		return vcpu_inject_gp(v);
 	/* The guest's XCR0 is in the CPU while the vCPU is loaded. */
 	v->xcr0 = val;

@@ -31,7 +31,7 @@ static struct save_limits limits(void)
 void save_host_now(struct save_host *h)
 {
 	*h = (struct save_host){ .now = rdtsc(), .tsc_khz = tsc_khz(), .vendor = virt->vendor,
-				 .lim = limits() };
+				 .cpu = &run_policy.cpu, .lim = limits() };
 }
 
 static int rebuild(struct vm *vm)
@@ -106,7 +106,7 @@ static int buffer_read(void *ctx, void *buf, u64 len)
 /* vm is without vCPUs' state, devices' state and memory: all of it is in b. */
 static int come_back(struct vm *vm, struct buffer *b, char *why, size_t why_size)
 {
-	const struct save_source src = { buffer_read, b };
+	const struct save_source src = { .read = buffer_read, .ctx = b };
 	struct vm_snapshot s;
 	struct save_host h;
 	int err;

@@ -17,8 +17,14 @@ struct run_policy {
 	u64 cr4_allowed;
 	u8 maxphyaddr;
 	bool page1g;
+	struct guest_cpu cpu;	/* what they are told of it */
 };
 extern struct run_policy run_policy;
+
+static inline const struct guest_cpu *vm_cpu(const struct vm *vm)
+{
+	return unlikely(vm->cpu_told) ? &vm->cpu : &run_policy.cpu;
+}
 
 /* Called in the run loop after an interrupt of the host was taken; may be NULL. */
 extern void (*vcpu_safe_point)(void);

@@ -197,19 +197,14 @@ int save_mem_write(const struct gmem *g, u32 crc, const struct save_sink *out,
 }
 
 /* Where the chunk's pages are; NULL with the reason in *what. */
-static u8 *place(const struct gmem *g, const struct save_chunk *c, u64 next, const char **what)
+static u8 *place(const struct gmem *g, const struct save_chunk *c, const char **what)
 {
-	u64 len = c->pages * PAGE_SIZE;
 	const struct gmem_slot *s = gmem_slot(g, c->gpa);
 
-	*what = "pages are out of order";
-	if (!c->pages || c->pages > SAVE_CHUNK_PAGES || !IS_ALIGNED(c->gpa, PAGE_SIZE) ||
-	    c->gpa < next)
-		return NULL;
 	*what = "pages are outside of memory";
 	if (!s || s->flags & GMEM_ALIAS)
 		return NULL;
-	return gmem_ptr(g, c->gpa, len);
+	return gmem_ptr(g, c->gpa, c->pages * PAGE_SIZE);
 }
 
 static bool size_valid(const struct save_chunk *c)
@@ -249,9 +244,42 @@ static int get_chunk(struct save_chunk *c, u32 *crc, const struct save_source *i
 	return *crc == c->crc32 ? 0 : -EINVAL;
 }
 
-static int unpack(const struct save_chunk *c, const struct save_mem_work *w, u8 *to,
+/* Each chunk up to the end, checked but for where its pages are, goes to take. */
+static int each_chunk(u32 crc, const struct save_source *in, struct save_mem_work *w,
+		      int (*take)(const void *ctx, const struct save_chunk *c,
+				  const struct save_mem_work *w, const char **what),
+		      const void *ctx, const char **what)
+{
+	u64 next = 0, pages = 0;
+	struct save_chunk c;
+	int err;
+
+	for (;;) {
+		err = get_chunk(&c, &crc, in, w, what);
+		if (err)
+			return err;
+		if (c.coding == SAVE_END)
+			break;
+		*what = "pages are out of order";
+		if (!c.pages || !IS_ALIGNED(c.gpa, PAGE_SIZE) || c.gpa < next)
+			return -EINVAL;
+		err = take(ctx, &c, w, what);
+		if (err)
+			return err;
+		next = c.gpa + c.pages * PAGE_SIZE;
+		pages += c.pages;
+	}
+	*what = "has another number of pages";
+	return c.gpa == pages ? 0 : -EINVAL;
+}
+
+static int unpack(const void *ctx, const struct save_chunk *c, const struct save_mem_work *w,
 		  const char **what)
 {
+	u8 *to = place(ctx, c, what);
+
+	if (!to)
+		return -EINVAL;
 	*what = "has a damaged chunk";
 	if (c->coding == SAVE_LZ)
 		return lz_unpack(w->data, c->size, to, c->pages * (u32)PAGE_SIZE);
@@ -262,24 +290,38 @@ static int unpack(const struct save_chunk *c, const struct save_mem_work *w, u8 
 int save_mem_read(const struct gmem *g, u32 crc, const struct save_source *in,
 		  struct save_mem_work *w, const char **what)
 {
-	u64 next = 0, pages = 0;
-	struct save_chunk c;
-	u8 *to;
-	int err;
+	return each_chunk(crc, in, w, unpack, g, what);
+}
 
-	for (;;) {
-		err = get_chunk(&c, &crc, in, w, what);
-		if (err)
-			return err;
-		if (c.coding == SAVE_END)
-			break;
-		to = place(g, &c, next, what);
-		err = to ? unpack(&c, w, to, what) : -EINVAL;
-		if (err)
-			return err;
-		next = c.gpa + c.pages * PAGE_SIZE;
-		pages += c.pages;
+/* place, for memory that is not there yet. */
+static int has_place(const void *ctx, const struct save_chunk *c, const struct save_mem_work *w,
+		     const char **what)
+{
+	const struct save_layout *l = ctx;
+	u64 len = c->pages * PAGE_SIZE;
+
+	*what = "pages are outside of memory";
+	for (u32 i = 0; i < l->slots; i++) {
+		const struct save_slot *s = &l->slot[i];
+
+		if (c->gpa >= s->gpa && c->gpa - s->gpa < s->size)
+			return s->flags & GMEM_ALIAS || len > s->size - (c->gpa - s->gpa) ?
+			       -EINVAL : 0;
 	}
-	*what = "has another number of pages";
-	return c.gpa == pages ? 0 : -EINVAL;
+	return -EINVAL;
+}
+
+int save_mem_verify(const struct save_layout *l, u32 crc, const struct save_source *in,
+		    struct save_mem_work *w, const char **what)
+{
+	return each_chunk(crc, in, w, has_place, l, what);
+}
+
+u64 save_layout_bytes(const struct save_layout *l)
+{
+	u64 sum = 0;
+
+	for (u32 i = 0; i < l->slots; i++)
+		sum += l->slot[i].flags & GMEM_ALIAS ? 0 : l->slot[i].size;
+	return sum;
 }

@@ -78,4 +78,13 @@ int __must_check save_mem_write(const struct gmem *g, u32 crc, const struct save
 int __must_check save_mem_read(const struct gmem *g, u32 crc, const struct save_source *in,
 			       struct save_mem_work *w, const char **what);
 
+/*
+ * As save_mem_read, but nothing is written: are the chunks whole, in order, and
+ * in the memory that l describes?
+ */
+int __must_check save_mem_verify(const struct save_layout *l, u32 crc, const struct save_source *in,
+				 struct save_mem_work *w, const char **what);
+/* Bytes of memory that are to be made for l. */
+u64 save_layout_bytes(const struct save_layout *l);
+
 #endif

@@ -107,6 +107,24 @@ int vm_snapshot_open(struct vm_snapshot *s, const struct save_source *src,
 	return err;
 }
 
+int vm_snapshot_verify(struct vm_snapshot *s, char *why, size_t why_size)
+{
+	const struct save_header *h = &s->in.header;
+	const char *what = "";
+	u8 more;
+	int err;
+
+	if (!s->src->seek)
+		return 0;
+	err = save_mem_verify(&s->m.layout, h->crc32, s->src, s->work, &what);
+	if (err)
+		nb_snprintf(why, why_size, "memory 0: %s", what);
+	else if (!s->src->read(s->src->ctx, &more, 1))
+		err = say(why, why_size, -EINVAL, "container 0: goes on behind its end");
+	s->src->seek(s->src->ctx, h->size);
+	return err;
+}
+
 static int add_memory(struct vm *vm, const struct save_layout *l)
 {
 	int err = 0;

@@ -44,6 +44,12 @@ int __must_check vm_snapshot_open(struct vm_snapshot *s, const struct save_sourc
 				  const struct save_host *h, u64 mem_max, u16 owner, char *why,
 				  size_t why_size);
 /*
+ * Is all of it there, before anything is made of it?  Reads src to its end and
+ * goes back, if it can; else the answer is yes.  0, -EINVAL or an error of src, with
+ * the reason in why.
+ */
+int __must_check vm_snapshot_verify(struct vm_snapshot *s, char *why, size_t why_size);
+/*
  * Into vm, which has devices made for m.layout.ram and m.vm.vcpus, but no
  * memory; vCPUs that it lacks are made.  Memory is made and filled, and the
  * rest checked.  Errors as above: vm is then of no use and must be destroyed.

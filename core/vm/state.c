@@ -85,6 +85,15 @@ static void put_vm(struct save_out *o, struct vm *vm, const struct save_host *h)
 	save_put(o, SAVE_VM, 0, VM_SAVE_VERSION, &s, sizeof(s));
 }
 
+/* What vm was told of the CPU. */
+static struct guest_cpu cpu_of(const struct vm *vm, const struct save_host *h)
+{
+	struct guest_cpu cpu = vm->cpu_told ? vm->cpu : *h->cpu;
+
+	cpu.nested = vm->nested ? virt->nested->cpuid(vm->vcpu[0])->edx : 0;
+	return cpu;
+}
+
 static int put_layout(struct save_out *o, const struct vm *vm)
 {
 	struct save_layout l;
@@ -122,13 +131,30 @@ static int put_nested(struct save_out *o, struct vcpu *v)
 	return virt->nested->state_get(v, blob, size);
 }
 
-static int put_vcpu(struct save_out *o, struct vcpu *v, const struct save_host *h)
+/* SDM1 13.4.2: XSTATE_BV of the rest of the area that the guest cannot reach says nothing. */
+static void put_xsave(struct save_out *o, const struct vcpu *v, const struct guest_cpu *cpu)
+{
+	u8 *to = save_section(o, SAVE_XSAVE, v->id, STATE_VERSION, cpu->xsave_size);
+	u64 bv;
+
+	if (!to)
+		return;
+	memcpy(to, v->xsave, cpu->xsave_size);
+	if (!cpu->xcr0)
+		return;
+	memcpy(&bv, to + 512, sizeof(bv));
+	bv &= cpu->xcr0;
+	memcpy(to + 512, &bv, sizeof(bv));
+}
+
+static int put_vcpu(struct save_out *o, struct vcpu *v, const struct save_host *h,
+		    const struct guest_cpu *cpu)
 {
 	struct vcpu_save *s = save_section(o, SAVE_VCPU, v->id, VCPU_SAVE_VERSION, sizeof(*s));
 
 	if (s)
 		save_vcpu(v, h->now, s);
-	save_put(o, SAVE_XSAVE, v->id, STATE_VERSION, v->xsave, h->lim.xsave_size);
+	put_xsave(o, v, cpu);
 	vlapic_save(v->apic);
 	save_put(o, SAVE_APIC, v->id, STATE_VERSION, &v->apic->s, sizeof(v->apic->s));
 	return v->nested ? put_nested(o, v) : 0;
@@ -137,8 +163,8 @@ static int put_vcpu(struct save_out *o, struct vcpu *v, const struct save_host *
 u64 vm_save_size(struct vm *vm, const struct save_host *h)
 {
 	const u64 entry = sizeof(struct save_section) + 8;
-	u64 size = sizeof(struct save_header) + 2 * entry + sizeof(struct vm_save) +
-		   sizeof(struct save_layout);
+	u64 size = sizeof(struct save_header) + 3 * entry + sizeof(struct vm_save) +
+		   sizeof(struct save_layout) + sizeof(struct guest_cpu);
 
 	size += vm->vcpu_count * (3 * entry + sizeof(struct vcpu_save) + h->lim.xsave_size +
 				  sizeof(struct vlapic_state));
@@ -152,14 +178,16 @@ u64 vm_save_size(struct vm *vm, const struct save_host *h)
 
 s64 vm_save(struct vm *vm, const struct save_host *h, bool layout, void *buf, u64 size)
 {
+	const struct guest_cpu cpu = cpu_of(vm, h);
 	struct save_out o;
 	int err;
 
 	save_begin(&o, buf, size);
 	put_vm(&o, vm, h);
+	save_put(&o, SAVE_CPU, 0, GUEST_CPU_VERSION, &cpu, sizeof(cpu));
 	err = layout ? put_layout(&o, vm) : 0;
 	for (u32 i = 0; i < vm->vcpu_count && !err; i++)
-		err = put_vcpu(&o, vm->vcpu[i], h);
+		err = put_vcpu(&o, vm->vcpu[i], h, &cpu);
 	if (err)
 		return err;
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
@@ -261,11 +289,14 @@ static int check_nested(const struct save_in *in, const struct vcpu *v, const st
 	       fail(r, -EINVAL, "nested state", v->id, what) : 0;
 }
 
-/* What the registers of a vCPU that can virtualize may be, too. */
-static struct save_limits limits_of(struct vcpu *v, const struct save_host *h)
+/* By what the guest was told, and what the registers of one that can virtualize may be, too. */
+static struct save_limits limits_of(struct vcpu *v, const struct save_host *h,
+				    const struct guest_cpu *cpu)
 {
 	struct save_limits lim = h->lim;
 
+	lim.xcr0_allowed = cpu->xcr0;
+	lim.xsave_size = cpu->xsave_size;
 	if (v->nested) {
 		lim.efer_allowed |= virt->nested->efer(v);
 		lim.paged_real = true;
@@ -274,9 +305,9 @@ static struct save_limits limits_of(struct vcpu *v, const struct save_host *h)
 }
 
 static int check_vcpu(const struct save_in *in, struct vcpu *v, const struct save_host *h,
-		      const struct reason *r)
+		      const struct guest_cpu *cpu, const struct reason *r)
 {
-	const struct save_limits lim = limits_of(v, h);
+	const struct save_limits lim = limits_of(v, h, cpu);
 	const u32 id = v->id;
 	const struct vcpu_save *s = vcpu_part(in, id);
 	const struct vlapic_state *apic = apic_part(in, id);
@@ -300,7 +331,7 @@ static u32 parts_of(const struct save_in *in, const struct vm *vm)
 {
 	u32 size, layout = save_find(in, SAVE_MEMORY, 0, SAVE_LAYOUT_VERSION, &size) != NULL;
 
-	return 1 + layout + (vm->nested ? 4 : 3) * vm->vcpu_count + (u32)ARRAY_SIZE(devices);
+	return 2 + layout + (vm->nested ? 4 : 3) * vm->vcpu_count + (u32)ARRAY_SIZE(devices);
 }
 
 static int check_devices(const struct save_in *in, const struct reason *r)
@@ -329,6 +360,18 @@ static int open_layout(const struct save_in *in, u64 mem_max, struct save_machin
 	return err ? err : save_layout_check(&m->layout, mem_max);
 }
 
+/* Before anything is made of it: can this CPU carry the guest? */
+static int open_cpu(const struct save_in *in, const struct save_host *h, struct guest_cpu *cpu,
+		    const struct reason *r)
+{
+	char what[80];
+
+	if (save_get(in, SAVE_CPU, 0, GUEST_CPU_VERSION, cpu, sizeof(*cpu)))
+		return fail(r, -ENOENT, "CPU", 0, "is missing");
+	return guest_cpu_check(cpu, h->cpu, what, sizeof(what)) ?
+	       fail(r, -EPROTO, "CPU", 0, what) : 0;
+}
+
 static bool vm_valid(const struct vm_save *s)
 {
 	return s->vcpus && s->vcpus <= VM_MAX_VCPUS && s->tsc_khz &&
@@ -351,6 +394,9 @@ int vm_restore_open(struct save_in *in, const void *buf, u64 size, const struct 
 		return fail(&r, -ENOENT, "machine", 0, "is missing");
 	if (!vm_valid(&m->vm))
 		return fail(&r, -EINVAL, "machine", 0, "is impossible");
+	err = open_cpu(in, h, &m->cpu, &r);
+	if (err)
+		return err;
 	m->nested = save_find(in, SAVE_NESTED, 0, NESTED_SAVE_VERSION, &section);
 	if (m->nested && !virt->nested)
 		return fail(&r, -EPROTO, "machine", 0, "can virtualize, guests here cannot");
@@ -359,20 +405,31 @@ int vm_restore_open(struct save_in *in, const void *buf, u64 size, const struct 
 	return 0;
 }
 
+/* What of its virtualization vm does not give to a guest, but that one was given. */
+static u32 nested_lacks(const struct guest_cpu *cpu, const struct vm *vm)
+{
+	return cpu->nested & ~(vm->nested ? virt->nested->cpuid(vm->vcpu[0])->edx : 0);
+}
+
 int vm_restore_check(const struct save_in *in, const struct vm *vm, const struct save_host *h,
 		     char *why, size_t why_size)
 {
 	const struct reason r = { why, why_size };
+	struct guest_cpu cpu;
 	struct vm_save s;
-	int err = 0;
+	int err = open_cpu(in, h, &cpu, &r);
 
+	if (err)
+		return err;
+	if (nested_lacks(&cpu, vm))
+		return fail(&r, -EPROTO, "CPU", 0, "lacks features of nested virtualization");
 	if (save_get(in, SAVE_VM, 0, VM_SAVE_VERSION, &s, sizeof(s)) ||
 	    s.vcpus != vm->vcpu_count || s.mem != gmem_bytes(&vm->mem))
 		return fail(&r, -EINVAL, "machine", 0, "of another size");
 	if (s.guest_khz != vm->tsc_khz)
 		return fail(&r, -EINVAL, "machine", 0, "with another frequency of its TSC");
 	for (u32 i = 0; i < vm->vcpu_count && !err; i++)
-		err = check_vcpu(in, vm->vcpu[i], h, &r);
+		err = check_vcpu(in, vm->vcpu[i], h, &cpu, &r);
 	if (!err)
 		err = check_devices(in, &r);
 	if (!err && in->header.sections != parts_of(in, vm))
@@ -399,17 +456,27 @@ static u64 elapsed_here(const struct vm_save *s, u64 khz)
 	return s->tsc_khz == khz ? s->elapsed : mul_div_u64(s->elapsed, khz, s->tsc_khz);
 }
 
+/* It goes on being told what it was told. */
+static void load_cpu(struct vm *vm, const struct guest_cpu *cpu, const struct guest_cpu *here)
+{
+	vm->cpu = *cpu;
+	vm->cpu.nested = here->nested;
+	vm->cpu_told = memcmp(&vm->cpu, here, sizeof(*here));
+}
+
 void vm_restore(const struct save_in *in, struct vm *vm, const struct save_host *h)
 {
 	const struct vm_save *s = part(in, SAVE_VM, 0, VM_SAVE_VERSION, sizeof(*s));
 	u32 size;
 
+	load_cpu(vm, part(in, SAVE_CPU, 0, GUEST_CPU_VERSION, sizeof(vm->cpu)), h->cpu);
 	vm->pc->tsc_base = h->now - elapsed_here(s, h->tsc_khz);
 	for (u32 i = 0; i < vm->vcpu_count; i++) {
 		struct vcpu *v = vm->vcpu[i];
 		const void *x = save_find(in, SAVE_XSAVE, i, STATE_VERSION, &size);
 
 		memcpy(v->xsave, x, size);
+		memset((u8 *)v->xsave + size, 0, h->lim.xsave_size - size);
 		load_vcpu(v, vcpu_part(in, i), h->now);
 		if (v->nested)
 			load_nested(in, v);

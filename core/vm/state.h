@@ -88,6 +88,7 @@ struct save_host {
 	u64 now;		/* its TSC: one reading for all vCPUs, so that theirs stay equal */
 	u64 tsc_khz;
 	u8 vendor;		/* enum virt_vendor */
+	const struct guest_cpu *cpu;	/* what guests are told of it */
 	struct save_limits lim;
 };
 
@@ -103,6 +104,7 @@ u64 vm_save_size(struct vm *vm, const struct save_host *h);
 /* What a container says of the machine as such. */
 struct save_machine {
 	struct vm_save vm;
+	struct guest_cpu cpu;
 	bool nested;		/* its vCPUs can virtualize */
 	bool has_layout;
 	struct save_layout layout;

@@ -15,6 +15,7 @@
 #include "core/lib/tsc_ratio.h"
 #include "core/mm/gmem.h"
 #include "core/mm/pt.h"
+#include "core/vm/guest_cpu.h"
 #include "core/vm/msr_stats.h"
 #include "core/vm/vcpu_stats.h"
 #include "core/vm/virt_ops.h"
@@ -161,6 +162,8 @@ struct vm {
 	struct pt npt;
 	u64 stop_mask;		/* BIT(EXIT_...): vcpu_run returns these */
 	bool nested;		/* its vCPUs can virtualize: set before they are made */
+	bool cpu_told;		/* cpu says what it was told of the CPU elsewhere */
+	struct guest_cpu cpu;
 	bool lazy;		/* RAM is mapped into npt at the first fault */
 	u64 npt_page_max;	/* largest page of npt; 0: no limit */
 	u64 npt_fills;

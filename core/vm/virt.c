@@ -41,6 +41,8 @@ static void policy_init(const struct cpu_caps *c)
 	run_policy.cr4_allowed = allowed_cr4(c);
 	run_policy.maxphyaddr = c->maxphyaddr;
 	run_policy.page1g = c->page1gb;
+	guest_cpu_read(&run_policy.cpu, &cpuid_here, run_policy.xcr0_allowed,
+		       run_policy.xsave_size);
 }
 
 void virt_init(const struct cpu_caps *caps)

@@ -58,6 +58,9 @@ struct cpu_caps {
 /* Fills *c completely; never fails: what is absent is false or 0. */
 void caps_decode(struct cpu_caps *c, const struct cpuid_source *src);
 
+/* The CPUID instruction of the calling CPU. */
+extern const struct cpuid_source cpuid_here;
+
 /* caps_decode with the CPUID instruction of the calling CPU. */
 void caps_read(struct cpu_caps *c);
 

@@ -10,9 +10,9 @@ static void read_cpuid(void *ctx, u32 leaf, u32 subleaf, struct cpuid_regs *out)
 	*out = (struct cpuid_regs){ r.eax, r.ebx, r.ecx, r.edx };
 }
 
+const struct cpuid_source cpuid_here = { read_cpuid, NULL };
+
 void caps_read(struct cpu_caps *c)
 {
-	static const struct cpuid_source src = { read_cpuid, NULL };
-
-	caps_decode(c, &src);
+	caps_decode(c, &cpuid_here);
 }

@@ -64,7 +64,7 @@ static struct guest_vm *move(struct test_ctx *t, struct guest_vm *g)
 {
 	struct stream s = { 0 };
 	const struct save_sink sink = { stream_write, &s };
-	const struct save_source source = { stream_read, &s };
+	const struct save_source source = { .read = stream_read, .ctx = &s };
 	s64 size = guest_vm_saved_size(g);
 	struct guest_vm *to;
 	char why[128] = "";

@@ -212,6 +212,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (how & 32)
 		reseal(&s);
 	box_fail_at = how & 64 ? 1 + how % 8 : 0;
+	box_once = size & 1;
 	restore(&s, NULL);
 	TRUST(!box_pages);
 	free(s.p);

@@ -67,6 +67,9 @@ static void test_cut_off(void **state)
 	struct box_stream s = box_save(b, &box_host);
 	size_t len = s.len;
 
+	box_once = !box_once;
+	if (box_once)
+		test_cut_off(state);
 	for (size_t cut = 0; cut < len; cut += cut < 100 || cut > len - 200 ? 1 : 251) {
 		char why[100] = "";
 
@@ -75,6 +78,67 @@ static void test_cut_off(void **state)
 		assert_non_null(strstr(why, "ends too early"));
 	}
 	free(s.p);
+}
+
+/* Before a machine is made; a stream that comes once cannot tell. */
+static void test_verified_first(void **state)
+{
+	struct vm_box *b = *state, *to = NULL;
+	struct box_stream s = box_save(b, &box_host);
+	char why[100] = "";
+
+	s.p[s.len - 1] ^= 1;
+	/* The container, the room to work in, and then the RAM. */
+	box_fail_at = 3;
+	assert_int_equal(box_restore(&s, &box_host, &to, why, sizeof(why)), -EINVAL);
+	assert_string_equal(why, "memory 0: has a wrong checksum");
+	assert_int_equal(box_fail_at, 1);
+	box_fail_at = 0;
+	s.p[s.len - 1] ^= 1;
+	s.p = realloc(s.p, s.len + 1);
+	s.p[s.len++] = 0;
+	assert_int_equal(box_restore(&s, &box_host, &to, why, sizeof(why)), -EINVAL);
+	assert_string_equal(why, "container 0: goes on behind its end");
+	free(s.p);
+}
+
+/* What the guest was told of the CPU it is told on a larger one, too, and from there on. */
+static void test_larger_cpu(void **state)
+{
+	struct vm_box *b = *state, *to = NULL, *third = NULL;
+	struct box_stream s = box_save(b, &box_host), again;
+	struct guest_cpu large = box_cpu;
+	struct save_host h = box_host;
+	char why[100] = "";
+
+	large.word[2] = 0xff;
+	large.xcr0 |= 0xe0;
+	large.xsave_size = h.lim.xsave_size = BOX_XSAVE_MAX;
+	h.lim.xcr0_allowed = large.xcr0;
+	for (u32 i = 5; i < 8; i++) {
+		large.state[i].size = 64;
+		large.state[i].offset = 832 + 64 * (i - 5);
+	}
+	h.cpu = &large;
+	assert_int_equal(box_restore(&s, &h, &to, why, sizeof(why)), 0);
+	assert_true(to->vm.cpu_told);
+	assert_memory_equal(&to->vm.cpu, &box_cpu, sizeof(box_cpu));
+	/* The CPU keeps more for it; that stays here. */
+	((u8 *)to->vm.vcpu[0]->xsave)[512] = 0xe3;
+	((u8 *)to->vm.vcpu[0]->xsave)[900] = 1;
+	again = box_save(to, &h);
+	assert_int_equal(box_restore(&again, &box_host, &third, why, sizeof(why)), 0);
+	assert_false(third->vm.cpu_told);
+	assert_int_equal(((u8 *)third->vm.vcpu[0]->xsave)[512], 3);
+	vm_box_free(third);
+	vm_box_free(to);
+	free(s.p);
+	/* And the other way round. */
+	s = box_save(b, &h);
+	assert_int_equal(box_restore(&s, &box_host, &to, why, sizeof(why)), -EPROTO);
+	assert_string_equal(why, "CPU 0: lacks features of CPUID 7.0 ebx: 000000ff");
+	free(s.p);
+	free(again.p);
 }
 
 /* Each allocation fails once. */
@@ -106,7 +170,7 @@ static void test_too_large(void **state)
 {
 	struct vm_box *b = *state;
 	struct box_stream s = box_save(b, &box_host);
-	const struct save_source src = { box_read, &s };
+	const struct save_source src = { .read = box_read, .ctx = &s };
 	struct vm_snapshot snap;
 	struct save_header h;
 	char why[100] = "";
@@ -152,6 +216,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sink_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cut_off, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_verified_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_larger_cpu, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_large, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_without_memory, setup, teardown),

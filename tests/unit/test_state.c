@@ -145,6 +145,7 @@ static void test_does_not_fit(void **state)
 {
 	struct vm_box *b = *state, *one = vm_box_whole(1);
 	struct save_host h = box_host;
+	struct guest_cpu other = box_cpu;
 	char why[100] = "";
 	u64 len = save(b, false);
 
@@ -154,9 +155,15 @@ static void test_does_not_fit(void **state)
 	assert_int_equal(check(b, len, &h, why), -EPROTO);
 	assert_string_equal(why, "container 0: of the other vendor");
 	h = box_host;
-	h.lim.xsave_size += 64;
-	assert_int_equal(check(b, len, &h, why), -EINVAL);
-	assert_string_equal(why, "vCPU 0: size of the XSAVE area");
+	other.state[2].offset += 64;
+	other.xsave_size += 64;
+	h.cpu = &other;
+	assert_int_equal(check(b, len, &h, why), -EPROTO);
+	assert_string_equal(why, "CPU 0: has other XSAVE states here");
+	other = box_cpu;
+	other.word[1] &= ~(1u << 25);
+	assert_int_equal(check(b, len, &h, why), -EPROTO);
+	assert_string_equal(why, "CPU 0: lacks features of CPUID 1.0 edx: 02000000");
 	h = box_host;
 	h.lim.la57 = false;
 	h.lim.cr4_allowed = 0;

@@ -20,6 +20,7 @@
 #include "core/x86/regs.h"
 
 #define BOX_XSAVE	832
+#define BOX_XSAVE_MAX	1024	/* of a CPU with more */
 #define BOX_MEM_MAX	(1ULL << 20)
 
 struct fake_arch {
@@ -37,6 +38,8 @@ struct vm_box {
 static u64 box_pages;
 /* Allocations until one fails; 0: none does. */
 static u32 box_fail_at;
+/* Streams can be read once only: nothing is looked at before it is made. */
+static bool box_once;
 
 void *host_alloc(u64 count, u16 owner)
 {
@@ -187,7 +190,7 @@ int vcpu_create(struct vm *vm, struct vcpu **out)
 	a->reg[VREG_XCR0] = 1;
 	*v = (struct vcpu){ .vm = vm, .id = vm->vcpu_count, .arch = a,
 			    .apic = &vm->pc->apic[vm->vcpu_count] };
-	v->xsave = calloc(1, BOX_XSAVE);
+	v->xsave = calloc(1, BOX_XSAVE_MAX);
 	vlapic_init(v->apic, v->id, v->id == 0, &vm->pc->apic_env);
 	vm->vcpu[vm->vcpu_count++] = v;
 	*out = v;
@@ -257,8 +260,13 @@ static inline struct vm_box *vm_box_whole(u32 cpus)
 	return b;
 }
 
+static const struct guest_cpu box_cpu = {
+	.word = { 0x80202000, 0x178bfbff }, .sizes = 0x3028, .xcr0 = 7, .xsave_size = BOX_XSAVE,
+	.state = { [2] = { 256, 576 } },
+};
+
 static const struct save_host box_host = {
-	.now = 1000000000000, .tsc_khz = 2000000, .vendor = VIRT_SVM,
+	.now = 1000000000000, .tsc_khz = 2000000, .vendor = VIRT_SVM, .cpu = &box_cpu,
 	.lim = {
 		.xcr0_allowed = 7, .efer_allowed = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE,
 		.cr4_allowed = CR4_PAE | CR4_OSFXSR | CR4_OSXSAVE, .xsave_size = BOX_XSAVE,
@@ -298,6 +306,11 @@ static inline int box_read(void *ctx, void *buf, u64 len)
 	return 0;
 }
 
+static inline void box_seek(void *ctx, u64 at)
+{
+	((struct box_stream *)ctx)->at = (size_t)at;
+}
+
 /* All of b, which must be possible. */
 static inline struct box_stream box_save(struct vm_box *b, const struct save_host *h)
 {
@@ -313,7 +326,7 @@ static inline struct box_stream box_save(struct vm_box *b, const struct save_hos
 static inline int box_restore(struct box_stream *s, const struct save_host *h, struct vm_box **out,
 		       char *why, size_t why_size)
 {
-	const struct save_source src = { box_read, s };
+	const struct save_source src = { box_read, s, box_once ? NULL : box_seek };
 	struct vm_snapshot snap;
 	struct vm_box *b;
 	int err;
@@ -322,6 +335,11 @@ static inline int box_restore(struct box_stream *s, const struct save_host *h, s
 	err = vm_snapshot_open(&snap, &src, h, BOX_MEM_MAX, 1, why, why_size);
 	if (err)
 		return err;
+	err = vm_snapshot_verify(&snap, why, why_size);
+	if (err) {
+		vm_snapshot_close(&snap);
+		return err;
+	}
 	b = vm_box_new(snap.m.layout.ram, snap.m.vm.vcpus);
 	err = vm_snapshot_load(&snap, &b->vm, h, why, why_size);
 	if (!err)
