@@ -9,6 +9,7 @@
 #include "core/x86/insn.h"
 #include "core/x86/lapic_hw.h"
 #include "core/x86/time.h"
+#include "core/x86/tsc_calc.h"
 #include "core/x86/trap.h"
 
 /* ISA line 0 is pin 2 of the I/O APIC, as the MADT says. */
@@ -44,9 +45,7 @@ u64 pc_time_to_tsc(const struct pc *pc, u64 t)
 	if (t == DEV_NEVER)
 		return DEV_NEVER;
 	ticks = mul_div_u64(t, tsc_khz(), 1000000);
-	if (ticks >= DEV_NEVER - pc->tsc_base - 1)
-		return DEV_NEVER;
-	return pc->tsc_base + ticks + 1;
+	return ticks == ~0ULL ? DEV_NEVER : tsc_after(pc->tsc_base, ticks + 1);
 }
 
 void vcpu_poke(struct vcpu *v)

@@ -37,7 +37,7 @@ struct pc {
 	struct vm *vm;
 	struct pc_config cfg;
 	struct spinlock lock;
-	u64 tsc_base;			/* host TSC at guest time 0 */
+	u64 tsc_base;			/* host TSC at guest time 0, which may be before its own */
 	u64 next;			/* guest time of the next device event; 0: not computed */
 	u64 tick_after;			/* host TSC before which no tick is due */
 	struct dev_env env;

@@ -26,6 +26,16 @@ u64 khz_from_ticks(u64 tsc, u64 ticks, u64 hz)
 	return mul_div_u64(tsc, hz, ticks) / 1000;
 }
 
+u64 tsc_after(u64 base, u64 ticks)
+{
+	u64 before = -base;
+
+	/* No TSC comes to 2^63. */
+	if (!(base >> 63))
+		return ticks > ~0ULL - base ? ~0ULL : base + ticks;
+	return ticks > before ? ticks - before : 1;
+}
+
 u64 median3(u64 a, u64 b, u64 c)
 {
 	if (a > b) {

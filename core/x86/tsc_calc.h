@@ -16,6 +16,12 @@ u64 counter_delta(u64 a, u64 b, u32 bits);
 /* kHz when tsc cycles went by during ticks of a counter of hz; 0 when ticks is 0. */
 u64 khz_from_ticks(u64 tsc, u64 ticks, u64 hz);
 
+/*
+ * What the TSC is ticks after it was base.  base may be before the TSC's 0, as
+ * a negative number: of a time that has passed then 1 is left.  ~0: never.
+ */
+u64 tsc_after(u64 base, u64 ticks);
+
 u64 median3(u64 a, u64 b, u64 c);
 
 /* Whether a and b differ by more than percent of the larger one. */

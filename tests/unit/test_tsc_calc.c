@@ -50,6 +50,19 @@ static void test_median(void **state)
 	assert_int_equal(median3(5, 5, 9), 5);
 }
 
+static void test_after(void **state)
+{
+	assert_int_equal(tsc_after(1000, 0), 1000);
+	assert_int_equal(tsc_after(1000, 5), 1005);
+	assert_int_equal(tsc_after(1000, ~0ULL - 1000), ~0ULL);
+	assert_int_equal(tsc_after(1000, ~0ULL - 999), ~0ULL);
+	/* A guest that is older than the machine. */
+	assert_int_equal(tsc_after(-1000ULL, 1005), 5);
+	assert_int_equal(tsc_after(-1000ULL, 1000), 1);
+	assert_int_equal(tsc_after(-1000ULL, 0), 1);
+	assert_int_equal(tsc_after(-1000ULL, ~0ULL), ~0ULL - 1000);
+}
+
 static void test_differs(void **state)
 {
 	assert_false(differs_percent(100, 90, 10));
@@ -65,6 +78,7 @@ int main(void)
 		cmocka_unit_test(test_cpuid_leaves),
 		cmocka_unit_test(test_counter_wraps),
 		cmocka_unit_test(test_khz),
+		cmocka_unit_test(test_after),
 		cmocka_unit_test(test_median),
 		cmocka_unit_test(test_differs),
 	};
