@@ -2,7 +2,6 @@
 #include "core/mm/shadow.h"
 
 #include "core/lib/string.h"
-#include "core/x86/regs.h"
 
 #define NONE		0xffffu
 #define BUCKETS		1024u
@@ -439,19 +438,6 @@ void shadow_drop(struct shadow *s)
 }
 
 /* ---- life -------------------------------------------------------------- */
-
-struct shadow_key shadow_key(u64 ncr3, u64 cr4, u64 efer, u32 asid)
-{
-	return (struct shadow_key){
-		.root = ncr3, .cr4 = cr4 & (CR4_PSE | CR4_PAE | CR4_LA57 | CR4_SMEP),
-		.efer = efer & (EFER_LMA | EFER_NXE), .asid = asid,
-	};
-}
-
-bool shadow_same_tables(const struct shadow_key *a, const struct shadow_key *b)
-{
-	return a->root == b->root && a->cr4 == b->cr4 && a->efer == b->efer;
-}
 
 void shadow_bind(struct shadow *s, const struct shadow_key *key)
 {

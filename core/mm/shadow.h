@@ -28,6 +28,7 @@
 #include "core/mm/gmem.h"
 #include "core/mm/pt.h"
 #include "core/mm/pt_walk.h"
+#include "core/x86/regs.h"
 
 #define SHADOW_MAX_RECORDS	16384u
 /* Records in a page, see struct shadow_chunk. */
@@ -60,10 +61,19 @@ struct shadow_key {
 };
 
 /* The key for L1's registers, of which only the paging mode matters. */
-struct shadow_key shadow_key(u64 ncr3, u64 cr4, u64 efer, u32 asid);
+static inline struct shadow_key shadow_key(u64 ncr3, u64 cr4, u64 efer, u32 asid)
+{
+	return (struct shadow_key){
+		.root = ncr3, .cr4 = cr4 & (CR4_PSE | CR4_PAE | CR4_LA57 | CR4_SMEP),
+		.efer = efer & (EFER_LMA | EFER_NXE), .asid = asid,
+	};
+}
 
 /* Whether two keys differ at most in their ASIDs. */
-bool shadow_same_tables(const struct shadow_key *a, const struct shadow_key *b);
+static inline bool shadow_same_tables(const struct shadow_key *a, const struct shadow_key *b)
+{
+	return a->root == b->root && a->cr4 == b->cr4 && a->efer == b->efer;
+}
 
 enum shadow_result {
 	SHADOW_OK,		/* translated; by shadow_fill also mapped */
@@ -189,6 +199,7 @@ struct shadow_cache {
 	u32 n;			/* at most so many */
 	u32 made;		/* initialised so far */
 	u64 clock;
+	struct shadow *last;	/* found last; NULL: none yet */
 };
 
 /* An empty cache of n (1..SHADOW_CACHE_MAX) shadows.  0 or -EINVAL. */
@@ -202,8 +213,20 @@ void shadow_cache_fini(struct shadow_cache *c);
  * has no old translations).  Else an empty one, in place of the one that was
  * not used for longest.  NULL without memory.
  */
-struct shadow *shadow_cache_find(struct shadow_cache *c,
-				 const struct shadow_key *key);
+struct shadow *shadow_cache_find_slow(struct shadow_cache *c,
+				      const struct shadow_key *key);
+
+static inline struct shadow *shadow_cache_find(struct shadow_cache *c,
+					       const struct shadow_key *key)
+{
+	struct shadow *s = c->last;
+
+	/* Nearly always the one of last time, and nothing was flushed. */
+	if (likely(s && !s->stale && s->key.asid == key->asid &&
+		   shadow_same_tables(&s->key, key)))
+		return s;
+	return shadow_cache_find_slow(c, key);
+}
 
 /*
  * L1 flushes an ASID (TLB_CONTROL 3 and 7, INVLPGA), or all (TLB_CONTROL 1).

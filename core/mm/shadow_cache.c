@@ -44,7 +44,7 @@ static struct shadow *lookup(struct shadow_cache *c, const struct shadow_key *ke
 	return NULL;
 }
 
-struct shadow *shadow_cache_find(struct shadow_cache *c, const struct shadow_key *key)
+struct shadow *shadow_cache_find_slow(struct shadow_cache *c, const struct shadow_key *key)
 {
 	struct shadow *s = lookup(c, key);
 
@@ -60,6 +60,7 @@ struct shadow *shadow_cache_find(struct shadow_cache *c, const struct shadow_key
 	shadow_bind(s, key);
 	s->stale = false;
 	s->used = ++c->clock;
+	c->last = s;
 	return s;
 }
 
