@@ -289,6 +289,9 @@ static __always_inline u64 sign_extend(u64 addr, const struct nested_check_env *
 	return (u64)((s64)(addr << shift) >> shift);
 }
 
+/* Of the addresses that VMRUN loads: X(segment) and Y(register). */
+#define LOADED(X, Y)	X(es) X(cs) X(ss) X(ds) X(gdtr) X(idtr) Y(ssp) Y(isst_addr)
+
 /* A setter clears the clean bit, which is L1's word: only when something changes. */
 #define CANON_SEG(name)								\
 	do {									\
@@ -297,20 +300,37 @@ static __always_inline u64 sign_extend(u64 addr, const struct nested_check_env *
 		s.base = sign_extend(s.base, env);				\
 		if (s.base != vmcb_get_##name(c)->base)				\
 			vmcb_set_##name(c, &s);					\
-	} while (0)
+	} while (0);
+#define CANON_REG(name)	vmcb_set_##name(c, sign_extend(vmcb_get_##name(c), env));
+
+static __attribute__((noinline)) void canon_addresses(struct vmcb *c,
+						      const struct nested_check_env *env)
+{
+	LOADED(CANON_SEG, CANON_REG)
+}
+
+/*
+ * One test for all: half of the address space on, what is canonical has no bit
+ * above the others, and no other address has none.
+ */
+static __always_inline bool is_canonical(const struct vmcb *c,
+					 const struct nested_check_env *env)
+{
+	const u64 half = BIT(env->linear_bits - 1);
+	u64 all = 0;
+
+#define OR_SEG(name)	all |= vmcb_get_##name(c)->base + half;
+#define OR_REG(name)	all |= vmcb_get_##name(c) + half;
+	LOADED(OR_SEG, OR_REG)
+	return !(all >> env->linear_bits);
+}
 
 void svm_nested_canon(struct vmcb *c, const struct nested_check_env *env)
 {
 	u64 efer = vmcb_get_efer(c);
 
-	CANON_SEG(es);
-	CANON_SEG(cs);
-	CANON_SEG(ss);
-	CANON_SEG(ds);
-	CANON_SEG(gdtr);
-	CANON_SEG(idtr);
-	vmcb_set_ssp(c, sign_extend(vmcb_get_ssp(c), env));
-	vmcb_set_isst_addr(c, sign_extend(vmcb_get_isst_addr(c), env));
+	if (unlikely(!is_canonical(c, env)))
+		canon_addresses(c, env);
 	vmcb_set_msrpm_base_pa(c, vmcb_get_msrpm_base_pa(c) & PAGE_MASK);
 	vmcb_set_iopm_base_pa(c, vmcb_get_iopm_base_pa(c) & PAGE_MASK);
 	vmcb_set_efer(c, long_mode(c) ? efer | EFER_LMA : efer & ~EFER_LMA);
