@@ -361,7 +361,9 @@ void svm_nested_to_l2(struct vcpu *v)
 	controls(v);
 	n->vmcb02->eventinj = 0;
 	n->vmcb02->int_state = n->vmcb12->int_state & INT_STATE_SHADOW;
-	a->attention = true;
+	/* svm_inject_prepare has L1's event to inject, or a shadow to step over. */
+	if (svm_nested_event_waits(v) || n->vmcb02->int_state)
+		a->attention = true;
 }
 
 void svm_nested_enter(struct vcpu *v)

@@ -108,7 +108,7 @@ void svm_nested_forget_windows(struct vcpu *v)
 	look_again(v);
 	a->wanted = 0;
 	a->windows = 0;
-	a->virq_window = a->virq_held = false;
+	a->virq_window = a->virq_held = a->cr8_watch = false;
 	v->windows = 0;
 }
 

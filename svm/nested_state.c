@@ -107,6 +107,7 @@ static void load(struct vcpu *v, const struct svm_nested_flags *s)
 	svm_nested_to_l2(v);
 	n->run_pending = s->run_pending;
 	n->msrpm_stale = true;
+	a->attention = true;
 	svm_nested_set_gif(v, s->gif);
 }
 
