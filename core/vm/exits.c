@@ -69,7 +69,17 @@ enum verdict exit_shutdown(struct vcpu *v)
 	return VERDICT_STOP;
 }
 
-static void fix_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, struct cpuid_regs *r)
+static void give_cpuid(struct vcpu *v, const struct cpuid_regs *r)
+{
+	v->gpr[VREG_RAX] = r->eax;
+	v->gpr[VREG_RBX] = r->ebx;
+	v->gpr[VREG_RCX] = r->ecx;
+	v->gpr[VREG_RDX] = r->edx;
+}
+
+/* A leaf or a guest with more than a mask; of its own, so that others save no registers. */
+static __attribute__((noinline)) void fix_cpuid(struct vcpu *v, u32 leaf, u32 subleaf,
+						struct cpuid_regs r)
 {
 	const struct cpuid_view view = {
 		.cr4 = virt->get(v, VREG_CR4), .id = v->id, .apic = v->apic,
@@ -80,7 +90,11 @@ static void fix_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, struct cpuid_regs *
 		.svm = v->nested && virt->vendor == VIRT_SVM ? virt->nested->cpuid(v) : NULL,
 	};
 
-	cpuid_fix(leaf, subleaf, &view, r);
+	if (cpuid_mask_of(leaf)->fix)
+		cpuid_fix(leaf, subleaf, &view, &r);
+	if (v->vm->cpu_told)
+		guest_cpu_fix(&v->vm->cpu, leaf, subleaf, &r);
+	give_cpuid(v, &r);
 }
 
 /* SDM2 CPUID: 0Dh follows XCR0, which is the guest's while it is loaded. */
@@ -91,14 +105,10 @@ enum verdict exit_cpuid(struct vcpu *v)
 	struct cpuid_result c = cpuid_count(leaf, subleaf);
 	struct cpuid_regs r = { c.eax & m->eax, c.ebx & m->ebx, c.ecx & m->ecx, c.edx & m->edx };
 
-	if (m->fix)
-		fix_cpuid(v, leaf, subleaf, &r);
-	if (unlikely(v->vm->cpu_told))
-		guest_cpu_fix(&v->vm->cpu, leaf, subleaf, &r);
-	v->gpr[VREG_RAX] = r.eax;
-	v->gpr[VREG_RBX] = r.ebx;
-	v->gpr[VREG_RCX] = r.ecx;
-	v->gpr[VREG_RDX] = r.edx;
+	if (m->fix || unlikely(v->vm->cpu_told))
+		fix_cpuid(v, leaf, subleaf, r);
+	else
+		give_cpuid(v, &r);
 	return VERDICT_ADVANCE;
 }
 

@@ -73,18 +73,27 @@ static const struct exit_row exit_table[EXIT_REASON_COUNT] = {
 };
 /* clang-format on */
 
-void vcpu_retire(struct vcpu *v, u64 rip)
+static __attribute__((noinline)) void step_trap(struct vcpu *v)
+{
+	struct event db = event_exception(VEC_DB);
+
+	db.payload = DR6_BS;
+	vcpu_queue_exception(v, db);
+}
+
+static __always_inline void retire(struct vcpu *v, u64 rip)
 {
 	v->rip = rip;
 	/* APM1 3.1.4, SDM1 3.4.3.3: RF is over when an instruction is. */
 	v->rflags &= ~RFLAGS_RF;
 	virt->skip(v);
-	if (unlikely(v->rflags & RFLAGS_TF)) {
-		struct event db = event_exception(VEC_DB);
+	if (unlikely(v->rflags & RFLAGS_TF))
+		step_trap(v);
+}
 
-		db.payload = DR6_BS;
-		vcpu_queue_exception(v, db);
-	}
+void vcpu_retire(struct vcpu *v, u64 rip)
+{
+	retire(v, rip);
 }
 
 int vcpu_exit_insn_len(struct vcpu *v)
@@ -95,24 +104,25 @@ int vcpu_exit_insn_len(struct vcpu *v)
 				  vcpu_insn_len(v, row->insn_op, row->insn_op2);
 }
 
-int vcpu_advance(struct vcpu *v)
+/* vcpu_advance within the run loop. */
+static __always_inline int advance(struct vcpu *v)
 {
-	int len = v->exit.insn_len;
+	int len = vcpu_exit_insn_len(v);
 	u64 rip;
 
-	if (!len) {
-		const struct exit_row *row = &exit_table[v->exit.reason];
-
-		len = vcpu_insn_len(v, row->insn_op, row->insn_op2);
-		if (len <= 0)
-			return -EFAULT;
-	}
+	if (unlikely(len <= 0))
+		return -EFAULT;
 	rip = v->rip + (u64)len;
 	/* APM1 2.5: EIP wraps at 4 GiB outside 64-bit mode. */
 	if (unlikely((rip ^ v->rip) >> 32) && virt->mode(v) != INSN_MODE_64)
 		rip = (u32)rip;
-	vcpu_retire(v, rip);
+	retire(v, rip);
 	return 0;
+}
+
+int vcpu_advance(struct vcpu *v)
+{
+	return advance(v);
 }
 
 static u8 events_waiting(const struct event_queue *q)
@@ -272,7 +282,7 @@ static __always_inline void run_loop(struct vcpu *v, bool timed, bool counted)
 		    exit_host_event(v) == VERDICT_STOP)
 			return;
 		verdict = exit_table[v->exit.reason].handle(v);
-		if (verdict == VERDICT_ADVANCE && unlikely(vcpu_advance(v)))
+		if (verdict == VERDICT_ADVANCE && unlikely(advance(v)))
 			verdict = vcpu_fail(v, STOP_UNHANDLED, "cannot decode the instruction");
 		if (verdict == VERDICT_STOP)
 			return;
