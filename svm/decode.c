@@ -55,7 +55,7 @@ static void soft_len(struct vcpu *v)
 void svm_decode_operands(struct vcpu *v)
 {
 	struct vm_exit *x = &v->exit;
-	const struct vmcb *c = vmcb_of(v);
+	const struct vmcb *c = vmcb_of(v), *vmload = ((struct svm_vcpu *)v->arch)->vmcb01;
 	bool long_mode = virt->mode(v) == INSN_MODE_64;
 	struct svm_operand_env env = { .gpr = v->gpr };
 	struct event fault;
@@ -72,8 +72,8 @@ void svm_decode_operands(struct vcpu *v)
 	if (svm_fetch_insn(v, &i))
 		return;
 	env.rip_next = v->rip + i.len;
-	env.seg_base[INSN_FS] = c->fs.base;
-	env.seg_base[INSN_GS] = c->gs.base;
+	env.seg_base[INSN_FS] = vmload->fs.base;
+	env.seg_base[INSN_GS] = vmload->gs.base;
 	env.linear_mask = ~0ULL;
 	if (!long_mode) {
 		env.seg_base[INSN_ES] = vmcb_get_es(c)->base;

@@ -6,7 +6,9 @@
  * host's IF that lets a physical interrupt end the guest (APM2 15.21.1).
  *
  * RAX, RSP, RIP and RFLAGS travel in the VMCB; floating point and debug
- * address registers stay in the CPU while the vCPU is loaded.
+ * address registers stay in the CPU while the vCPU is loaded.  What VMLOAD and
+ * VMSAVE move is in a VMCB of its own choice: VMRUN does not touch it, so that
+ * a guest and its guest have it once.
  */
 #include "asm_offsets.h"
 
@@ -15,7 +17,7 @@
 	.section .text
 	.code64
 
-/* void svm_world_switch(struct vcpu *v, u64 vmcb_pa, u64 host_vmcb_pa) */
+/* void svm_world_switch(struct vcpu *v, u64 vmcb_pa, u64 host_vmcb_pa, u64 vmload_pa) */
 	.balign 64
 	.globl svm_world_switch
 svm_world_switch:
@@ -26,11 +28,13 @@ svm_world_switch:
 	push	%r14
 	push	%r15
 	push	%rdx
+	push	%rcx
 	push	%rdi
-	mov	%rsi, %rax
+	mov	%rcx, %rax
 	clgi
 	sti
 	vmload	%rax
+	mov	%rsi, %rax
 	mov	GPR(1)(%rdi), %rcx
 	mov	GPR(2)(%rdi), %rdx
 	mov	GPR(3)(%rdi), %rbx
@@ -46,8 +50,9 @@ svm_world_switch:
 	mov	GPR(15)(%rdi), %r15
 	mov	GPR(7)(%rdi), %rdi
 	vmrun	%rax
-	/* RAX is the VMCB's address again, RSP the host's; GS is the guest's. */
-1:	vmsave	%rax
+	/* RSP is the host's again; GS is the guest's. */
+1:	mov	8(%rsp), %rax
+	vmsave	%rax
 	/*
 	 * Bochs 2.7 cpu/svm.cc Svm_Vmexit() keeps the trap of a guest that
 	 * single-steps an intercepted instruction: the host gets its #DB here.
@@ -70,8 +75,8 @@ svm_world_switch:
 	mov	%r13, GPR(13)(%rax)
 	mov	%r14, GPR(14)(%rax)
 	mov	%r15, GPR(15)(%rax)
-	pop	%rax
-	pop	%rax
+	mov	16(%rsp), %rax
+	add	$24, %rsp
 	vmload	%rax
 	cli
 	stgi

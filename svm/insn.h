@@ -43,6 +43,6 @@ struct vcpu;
  * and back.  IF must be 0 and is 0 afterwards; host interrupts that come
  * meanwhile stay pending.
  */
-void svm_world_switch(struct vcpu *v, u64 vmcb_pa, u64 host_vmcb_pa);
+void svm_world_switch(struct vcpu *v, u64 vmcb_pa, u64 host_vmcb_pa, u64 vmload_pa);
 
 #endif

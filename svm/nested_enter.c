@@ -179,7 +179,7 @@ static void controls(struct vcpu *v)
 	vmcb_set_pause_filter_threshold(c, vmcb_get_pause_filter_threshold(n->vmcb12));
 }
 
-/* L2's registers: what VMRUN loads, and what L1 had loaded with VMLOAD. */
+/* What VMRUN loads of L2's registers. */
 static void load_l2(struct vcpu *v)
 {
 	struct svm_nested *n = svm_nested_of(v);
@@ -204,7 +204,6 @@ static void load_l2(struct vcpu *v)
 	vmcb_set_g_pat(c, vmcb_get_g_pat(with_paging(n) ? s : n->vmcb01));
 	/* APM2 15.23.2: without LBR virtualization there is one DEBUGCTL. */
 	vmcb_set_dbgctl(c, vmcb_get_dbgctl(n->vmcb01));
-	svm_nested_copy_vmload(c, n->vmcb01);
 	v->gpr[VREG_RAX] = s->rax;
 	v->gpr[VREG_RSP] = s->rsp;
 	v->rip = s->rip;

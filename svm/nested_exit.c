@@ -124,7 +124,6 @@ void svm_nested_leave(struct vcpu *v)
 		a->asid_gen = 0;
 	n->vmcb02->tlb_control = TLB_CONTROL_NOTHING;
 	n->now->hw = (struct svm_asid){ a->cpu, a->asid_gen, vmcb_get_guest_asid(n->vmcb02) };
-	svm_nested_copy_vmload(n->vmcb01, n->vmcb02);
 	vmcb_set_cr2(n->vmcb01, vmcb_get_cr2(n->vmcb02));
 	vmcb_set_dr6(n->vmcb01, vmcb_get_dr6(n->vmcb02));
 	vmcb_set_dbgctl(n->vmcb01, vmcb_get_dbgctl(n->vmcb02));

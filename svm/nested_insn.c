@@ -56,9 +56,9 @@ static enum verdict vmload(struct vcpu *v)
 
 	if (!page)
 		return vcpu_inject_gp(v);
-	svm_nested_copy_vmload(a->vmcb, page);
+	svm_nested_copy_vmload(a->vmcb01, page);
 	svm_nested_check_env(v, &env);
-	svm_nested_canon_vmload(a->vmcb, &env);
+	svm_nested_canon_vmload(a->vmcb01, &env);
 	return VERDICT_ADVANCE;
 }
 
@@ -69,7 +69,7 @@ static enum verdict vmsave(struct vcpu *v)
 
 	if (!page)
 		return vcpu_inject_gp(v);
-	svm_nested_copy_vmload(page, a->vmcb);
+	svm_nested_copy_vmload(page, a->vmcb01);
 	return VERDICT_ADVANCE;
 }
 

@@ -201,7 +201,7 @@ static __attribute__((noinline)) bool exit_slow(struct vcpu *v, bool decoded)
 	bool operands = false;
 
 	/* An entry that failed has no guest state to take over. */
-	if (c->exitcode >= SVM_EXIT_ROWS && (u32)c->exitcode != (u32)SVM_EXIT_INVALID)
+	if (!decoded && (u32)c->exitcode != (u32)SVM_EXIT_INVALID)
 		state_from_vmcb(v, c);
 	c->eventinj = 0;
 	if (!decoded)
@@ -263,14 +263,14 @@ static void svm_enter(struct vcpu *v)
 		state_to_vmcb(v, c);
 		if (unlikely(svm.quirks.cr2_lost))
 			write_cr2(vmcb_get_cr2(c));
-		svm_world_switch(v, a->vmcb_pa, (u64)sc);
+		svm_world_switch(v, a->vmcb_pa, (u64)sc, (u64)a->vmcb01);
 		c->clean = svm.clean_all;
 		c->tlb_control = TLB_CONTROL_NOTHING;
-		if (likely(c->exitcode < SVM_EXIT_ROWS))
-			state_from_vmcb(v, c);
 		if (unlikely(v->in_l2))
 			svm_nested_sync(v);
 		decoded = svm_exit_decode_fast(c, svm.decode, &v->exit);
+		if (likely(decoded))
+			state_from_vmcb(v, c);
 		if (unlikely(c->int_state & INT_STATE_SHADOW))
 			a->attention = true;
 	} while (unlikely(!decoded || a->attention) && exit_slow(v, decoded));
@@ -323,6 +323,8 @@ static void svm_dump(struct vcpu *v)
 	const struct diag out = { .emit = dump_line };
 	struct svm_vcpu *a = v->arch;
 
+	if (a->vmcb != a->vmcb01)
+		svm_nested_copy_vmload(a->vmcb, a->vmcb01);
 	vmcb_dump(a->vmcb, &out);
 }
 

@@ -9,6 +9,25 @@
 #include "svm/inject.h"
 #include "svm/nested.h"
 
+/*
+ * What VMLOAD and VMSAVE move is L2's as it is L1's (APM2 15.5.2): one VMCB has it
+ * for both.
+ */
+static inline struct vmcb *vmcb_of(const struct svm_vcpu *a, bool vmload)
+{
+	return vmload ? a->vmcb01 : a->vmcb;
+}
+
+static inline bool is_vmload(enum vreg r)
+{
+	return r >= VREG_STAR && r <= VREG_SYSENTER_EIP;
+}
+
+static inline bool is_vmload_seg(enum vseg s)
+{
+	return s == VSEG_FS || s == VSEG_GS || s == VSEG_LDTR || s == VSEG_TR;
+}
+
 /* Registers that are a VMCB member as it stands: its number + 1. */
 #define MEMBER(r, field)	[VREG_##r] = VMCB_F_##field + 1
 static const u16 vreg_member[VREG_COUNT] = {
@@ -162,7 +181,7 @@ u64 svm_get(struct vcpu *v, enum vreg r)
 
 	/* Control registers first: the exit path reads them to find code. */
 	if (likely(vreg_offset[r]))
-		return *(const u64 *)((const u8 *)a->vmcb + vreg_offset[r]);
+		return *(const u64 *)((const u8 *)vmcb_of(a, is_vmload(r)) + vreg_offset[r]);
 	if (r <= VREG_R15)
 		return v->gpr[r];
 	return get_special(v, r);
@@ -254,7 +273,7 @@ void svm_set(struct vcpu *v, enum vreg r, u64 val)
 		return;
 	default:
 		if (vreg_member[r])
-			vmcb_write(c, vreg_member[r] - 1, val);
+			vmcb_write(vmcb_of(a, is_vmload(r)), vreg_member[r] - 1, val);
 		return;
 	}
 }
@@ -262,7 +281,7 @@ void svm_set(struct vcpu *v, enum vreg r, u64 val)
 /* The attributes are stored as in struct vsegment: only P = 0 needs a word. */
 void svm_get_seg(struct vcpu *v, enum vseg s, struct vsegment *out)
 {
-	const struct vmcb *c = ((struct svm_vcpu *)v->arch)->vmcb;
+	const struct vmcb *c = vmcb_of(v->arch, is_vmload_seg(s));
 	const struct vmcb_seg *m = (const void *)((const u8 *)c + vseg_offset[s]);
 
 	*out = (struct vsegment){ .selector = m->selector, .attr = m->attrib,
@@ -277,7 +296,7 @@ void svm_get_seg(struct vcpu *v, enum vseg s, struct vsegment *out)
 
 void svm_set_seg(struct vcpu *v, enum vseg s, const struct vsegment *in)
 {
-	struct vmcb *c = ((struct svm_vcpu *)v->arch)->vmcb;
+	struct vmcb *c = vmcb_of(v->arch, is_vmload_seg(s));
 	unsigned int f = vseg_member[s];
 	u16 attr = in->unusable ? 0 : in->attr;
 

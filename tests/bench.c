@@ -116,7 +116,8 @@ static void bench_world_switch(struct test_ctx *t)
 		u64 start = rdtsc();
 
 		if (virt->vendor == VIRT_SVM)
-			svm_world_switch(m->v, s->vmcb_pa, this_cpu()->host_vmcb);
+			svm_world_switch(m->v, s->vmcb_pa, this_cpu()->host_vmcb,
+					 s->vmcb_pa);
 		else
 			vmx_world_switch(m->v->gpr, &x->host_rsp, 1);
 		v[i] = rdtsc() - start;
