@@ -74,6 +74,7 @@ struct svm_nested {
 	struct shadow *shadow;	/* that of L2, while it runs with nested paging */
 	u64 clock;
 	const struct nested_rule *failed;	/* the last VMRUN that was refused */
+	struct nested_check_env env;
 };
 
 static inline struct svm_nested *svm_nested_of(const struct vcpu *v)
@@ -154,8 +155,9 @@ void svm_nested_to_l2(struct vcpu *v);
  * state has left.
  */
 void svm_nested_prepare(struct vcpu *v);
-/* Of the CPU that L1 sees. */
-void svm_nested_check_env(const struct vcpu *v, struct nested_check_env *env);
+/* Of the CPU that L1 sees: what stays so, and all as L1's registers are now. */
+void svm_nested_init_env(struct svm_nested *n);
+const struct nested_check_env *svm_nested_check_env(struct svm_nested *n);
 /* The vCPU comes to this CPU: its tables may be others. */
 void svm_nested_load(struct vcpu *v);
 /* No translation of before may be used, on either level. */

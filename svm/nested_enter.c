@@ -58,17 +58,22 @@ static void copy_vmcb12(struct vmcb *to, const struct vmcb *page)
 	copy_words(to, page, 0x668, 0x698);		/* gPAT, LBR */
 }
 
-void svm_nested_check_env(const struct vcpu *v, struct nested_check_env *env)
+void svm_nested_init_env(struct svm_nested *n)
 {
-	*env = (struct nested_check_env){
+	n->env = (struct nested_check_env){
 		.efer_allowed = run_policy.efer_allowed | EFER_LMA | EFER_SVME,
 		.cr4_allowed = run_policy.cr4_allowed,
 		.maxphyaddr = run_policy.maxphyaddr,
-		.linear_bits = vmcb_get_cr4(svm_nested_of(v)->vmcb01) & CR4_LA57 ? 57 : 48,
 		.npt = true,
 		.vnmi = true,
-		.l1_paging = vmcb_get_cr0(svm_nested_of(v)->vmcb01) & CR0_PG,
 	};
+}
+
+const struct nested_check_env *svm_nested_check_env(struct svm_nested *n)
+{
+	n->env.linear_bits = vmcb_get_cr4(n->vmcb01) & CR4_LA57 ? 57 : 48;
+	n->env.l1_paging = vmcb_get_cr0(n->vmcb01) & CR0_PG;
+	return &n->env;
 }
 
 static bool with_paging(const struct svm_nested *n)
@@ -81,23 +86,24 @@ static void merge_msrpm(struct vcpu *v)
 {
 	const struct svm_vcpu *a = v->arch;
 	struct svm_nested *n = svm_nested_of(v);
+	bool wanted = vmcb_get_intercept_vec3(n->vmcb12) & VEC3_MSR;
 	u64 pa = vmcb_get_msrpm_base_pa(n->vmcb12) & PAGE_MASK;
+	/* Without L1's intercept its map does not count; beyond memory all is 1. */
+	const u64 *l1 = wanted ? gmem_ptr(&v->vm->mem, pa, MSRPM_SIZE) : NULL;
+	const u64 none = wanted ? ~0ULL : 0;
 	const u64 *l0 = (const u64 *)a->msrpm;
-	const u64 *l1 = gmem_ptr(&v->vm->mem, pa, MSRPM_SIZE);
-	u64 *out = (u64 *)n->msrpm02;
+	u64 *out = (u64 *)n->msrpm02, changed = 0;
+	unsigned int words = a->msrpm_open_n;
 
-	for (unsigned int i = 0; i < a->msrpm_open_n; i++) {
+	for (unsigned int i = 0; i < words; i++) {
 		unsigned int w = a->msrpm_open[i];
-		u64 old = out[w];
+		u64 new = l0[w] | (l1 ? READ_ONCE(l1[w]) : none);
 
-		/* Without L1's intercept its map does not count; beyond memory all is 1. */
-		if (!(vmcb_get_intercept_vec3(n->vmcb12) & VEC3_MSR))
-			out[w] = l0[w];
-		else
-			out[w] = l0[w] | (l1 ? READ_ONCE(l1[w]) : ~0ULL);
-		if (out[w] != old)
-			n->vmcb02->clean &= ~(u32)VMCB_CLEAN_IOPM;
+		changed |= new ^ out[w];
+		out[w] = new;
 	}
+	if (unlikely(changed))
+		n->vmcb02->clean &= ~(u32)VMCB_CLEAN_IOPM;
 	n->msrpm_stale = false;
 }
 
@@ -333,9 +339,9 @@ static void close_windows(struct vcpu *v)
 
 	if (unlikely(a->virq_window))
 		vmcb_set_int_ctl(c, vmcb_get_int_ctl(c) & ~SVM_VIRQ_BITS);
-	svm_nested_forget_windows(v);
 	if (svm.caps.vgif)
-		svm_nested_gif_intercepts(v);
+		vmcb_set_intercept_vec4(c, vmcb_get_intercept_vec4(c) & ~(VEC4_STGI | VEC4_CLGI));
+	svm_nested_forget_windows(v);
 }
 
 void svm_nested_to_l2(struct vcpu *v)
@@ -409,7 +415,7 @@ bool svm_nested_vmrun(struct vcpu *v, u64 pa)
 {
 	struct svm_nested *n = svm_nested_of(v);
 	struct vmcb *page = svm_nested_page(v, pa);
-	struct nested_check_env env;
+	const struct nested_check_env *env;
 	int len;
 
 	if (!page)
@@ -423,11 +429,11 @@ bool svm_nested_vmrun(struct vcpu *v, u64 pa)
 	n->vmcb01->int_state = 0;
 	copy_vmcb12(n->vmcb12, page);
 	n->vmcb12_pa = pa;
-	svm_nested_check_env(v, &env);
-	n->failed = svm_nested_check(n->vmcb12, &env);
+	env = svm_nested_check_env(n);
+	n->failed = svm_nested_check(n->vmcb12, env);
 	v->stat.nested_run++;
 	if (!n->failed) {
-		svm_nested_canon(n->vmcb12, &env);
+		svm_nested_canon(n->vmcb12, env);
 		n->failed = pdptes_good(v) ? NULL : &pdpte_rule;
 	}
 	if (n->failed) {

@@ -51,14 +51,12 @@ static struct vmcb *operand_page(struct vcpu *v)
 static enum verdict vmload(struct vcpu *v)
 {
 	struct vmcb *page = operand_page(v);
-	struct svm_vcpu *a = v->arch;
-	struct nested_check_env env;
+	const struct svm_vcpu *a = v->arch;
 
 	if (!page)
 		return vcpu_inject_gp(v);
 	svm_nested_copy_vmload(a->vmcb01, page);
-	svm_nested_check_env(v, &env);
-	svm_nested_canon_vmload(a->vmcb01, &env);
+	svm_nested_canon_vmload(a->vmcb01, svm_nested_check_env(svm_nested_of(v)));
 	return VERDICT_ADVANCE;
 }
 
@@ -213,6 +211,7 @@ static int nested_init(struct vcpu *v)
 	v->nested = n;
 	svm_nested_offer(&n->leaf);
 	n->vmcb01 = a->vmcb;
+	svm_nested_init_env(n);
 	n->vmcb02 = host_alloc(1, v->vm->owner);
 	n->vmcb12 = host_alloc(1, v->vm->owner);
 	n->incoming = host_alloc(1, v->vm->owner);

@@ -41,7 +41,7 @@ int svm_nested_state_get(struct vcpu *v, void *buf, u64 len)
 static void facts(const struct vcpu *v, u64 cr0, u64 efer, bool own, struct svm_nested_facts *f)
 {
 	*f = (struct svm_nested_facts){ .svme = efer & EFER_SVME, .cr0 = cr0 };
-	svm_nested_check_env(v, &f->env);
+	f->env = svm_nested_of(v)->env;
 	/* L1's CR4 is not there yet: addresses are as wide as the CPU has them. */
 	f->env.linear_bits = f->env.cr4_allowed & CR4_LA57 ? 57 : 48;
 	f->env.own = own;
