@@ -49,6 +49,8 @@ struct svm_l1_saved {
 	bool nmi_blocked;	/* only with virtual NMIs */
 };
 
+#define SVM_NOT_KEPT	(~0ULL)
+
 struct svm_nested {
 	struct vmcb *vmcb01, *vmcb02;
 	/*
@@ -57,6 +59,12 @@ struct svm_nested {
 	 */
 	struct vmcb *vmcb12;
 	u64 vmcb12_pa;
+	/*
+	 * The vmcb12 whose controls and registers are those in vmcb12 and vmcb02: from
+	 * VMRUN on, and behind an #VMEXIT.  SVM_NOT_KEPT for none.
+	 */
+	u64 kept_pa;
+	u64 kept_cr0, kept_cr4;		/* L1's, when they were checked */
 	struct vmcb *incoming;	/* both areas of a state that is being restored */
 	bool msrpm_stale;	/* L1's map was not merged: its memory may come later */
 	u8 *msrpm02;

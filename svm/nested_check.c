@@ -26,12 +26,12 @@
  * VMRUN passes, and that must cost little.
  */
 #define RULE(id)								\
-	static __always_inline bool ok_##id(const struct vmcb *c,		\
+	static __always_inline bool ok_##id(const struct vmcb *c, const struct vmcb *s,	\
 					    const struct nested_check_env *env)
 
-static __always_inline bool long_mode(const struct vmcb *c)
+static __always_inline bool long_mode(const struct vmcb *s)
 {
-	return (vmcb_get_efer(c) & EFER_LME) && (vmcb_get_cr0(c) & CR0_PG);
+	return (vmcb_get_efer(s) & EFER_LME) && (vmcb_get_cr0(s) & CR0_PG);
 }
 
 static __always_inline bool phys_ok(u64 pa, const struct nested_check_env *env)
@@ -104,7 +104,7 @@ RULE(set_vnmi_intercept)
 
 RULE(vnmi_intercept)
 {
-	return !env->vnmi || ok_set_vnmi_intercept(c, env);
+	return !env->vnmi || ok_set_vnmi_intercept(c, s, env);
 }
 
 /* APM2 15.20, table 15-11. */
@@ -135,98 +135,98 @@ RULE(event_mode)
 
 	if (!event_is_exception(c) || (vector != VEC_BR && vector != VEC_OF))
 		return true;
-	return !(long_mode(c) && (vmcb_get_cs(c)->attrib & SEG_ATTR_L));
+	return !(long_mode(s) && (vmcb_get_cs(s)->attrib & SEG_ATTR_L));
 }
 
 RULE(l1_cr0_pg)
 {
-	return vmcb_get_cr0(c) & CR0_PG;
+	return vmcb_get_cr0(s) & CR0_PG;
 }
 
 RULE(l1_cr0_pe)
 {
-	return vmcb_get_cr0(c) & CR0_PE;
+	return vmcb_get_cr0(s) & CR0_PE;
 }
 
 RULE(l1_rflags_vm)
 {
-	return !(c->rflags & RFLAGS_VM);
+	return !(s->rflags & RFLAGS_VM);
 }
 
 RULE(efer_svme)
 {
-	return vmcb_get_efer(c) & EFER_SVME;
+	return vmcb_get_efer(s) & EFER_SVME;
 }
 
 RULE(cr0_nw)
 {
-	return (vmcb_get_cr0(c) & (CR0_CD | CR0_NW)) != CR0_NW;
+	return (vmcb_get_cr0(s) & (CR0_CD | CR0_NW)) != CR0_NW;
 }
 
 RULE(cr0_high)
 {
-	return !(vmcb_get_cr0(c) >> 32);
+	return !(vmcb_get_cr0(s) >> 32);
 }
 
 RULE(dr6_high)
 {
-	return !(vmcb_get_dr6(c) >> 32);
+	return !(vmcb_get_dr6(s) >> 32);
 }
 
 RULE(dr7_high)
 {
-	return !(vmcb_get_dr7(c) >> 32);
+	return !(vmcb_get_dr7(s) >> 32);
 }
 
 RULE(lme_pae)
 {
-	return !long_mode(c) || (vmcb_get_cr4(c) & CR4_PAE);
+	return !long_mode(s) || (vmcb_get_cr4(s) & CR4_PAE);
 }
 
 /* Without LME this is paged real mode, which VMRUN may load (APM2 15.19). */
 RULE(lme_pe)
 {
-	return !long_mode(c) || (vmcb_get_cr0(c) & CR0_PE);
+	return !long_mode(s) || (vmcb_get_cr0(s) & CR0_PE);
 }
 
 /* APM2 3.1.2: only the long-mode format has MBZ bits; the others end at bit 31. */
 RULE(cr3)
 {
-	return !long_mode(c) || phys_ok(vmcb_get_cr3(c), env);
+	return !long_mode(s) || phys_ok(vmcb_get_cr3(s), env);
 }
 
 RULE(cs_l_d)
 {
 	const u64 both = SEG_ATTR_L | SEG_ATTR_D;
 
-	return !long_mode(c) || !(vmcb_get_cr4(c) & CR4_PAE) ||
-	       (vmcb_get_cs(c)->attrib & both) != both;
+	return !long_mode(s) || !(vmcb_get_cr4(s) & CR4_PAE) ||
+	       (vmcb_get_cs(s)->attrib & both) != both;
 }
 
 RULE(cr4)
 {
-	return !(vmcb_get_cr4(c) & ~env->cr4_allowed);
+	return !(vmcb_get_cr4(s) & ~env->cr4_allowed);
 }
 
 RULE(efer)
 {
-	return !(vmcb_get_efer(c) & ~env->efer_allowed);
+	return !(vmcb_get_efer(s) & ~env->efer_allowed);
 }
 
 RULE(g_pat)
 {
-	return !np(c) || msr_pat_valid(vmcb_get_g_pat(c));
+	return !np(c) || msr_pat_valid(vmcb_get_g_pat(s));
 }
 
 RULE(cet_wp)
 {
-	return !(vmcb_get_cr4(c) & CR4_CET) || (vmcb_get_cr0(c) & CR0_WP);
+	return !(vmcb_get_cr4(s) & CR4_CET) || (vmcb_get_cr0(s) & CR0_WP);
 }
 
 /* A CPU without CET does not look at it. */
 RULE(s_cet)
 {
-	return !(env->cr4_allowed & CR4_CET) || !(vmcb_get_s_cet(c) & ~S_CET_DEFINED);
+	return !(env->cr4_allowed & CR4_CET) || !(vmcb_get_s_cet(s) & ~S_CET_DEFINED);
 }
 
 #define VMRUN	NESTED_GROUP_VMRUN
@@ -240,15 +240,17 @@ const struct nested_rule svm_nested_rules[NESTED_RULE_COUNT] = {
 };
 
 /* The rows of VMRUN without the walk over the table. */
-static __always_inline bool vmrun_ok(const struct vmcb *c, const struct nested_check_env *env)
+static __always_inline bool vmrun_ok(const struct vmcb *c, const struct vmcb *s,
+				     const struct nested_check_env *env)
 {
 	return true
-#define X(id, groups, ref)	&& (!((groups) & VMRUN) || ok_##id(c, env))
+#define X(id, groups, ref)	&& (!((groups) & VMRUN) || ok_##id(c, s, env))
 #include "svm/nested_rules.def"
 	       ;
 }
 
 static const struct nested_rule *first_failing(u8 group, const struct vmcb *c,
+					       const struct vmcb *s,
 					       const struct nested_check_env *env)
 {
 	for (size_t i = 0; i < NESTED_RULE_COUNT; i++) {
@@ -256,30 +258,30 @@ static const struct nested_rule *first_failing(u8 group, const struct vmcb *c,
 
 		if (env->own && (r->groups & KVM))
 			continue;
-		if ((r->groups & group) && !r->ok(c, env))
+		if ((r->groups & group) && !r->ok(c, s, env))
 			return r;
 	}
 	return NULL;
 }
 
-const struct nested_rule *svm_nested_check(const struct vmcb *c,
+const struct nested_rule *svm_nested_check(const struct vmcb *c, const struct vmcb *s,
 					   const struct nested_check_env *env)
 {
-	if (likely(vmrun_ok(c, env)))
+	if (likely(vmrun_ok(c, s, env)))
 		return NULL;
-	return first_failing(VMRUN, c, env);
+	return first_failing(VMRUN, c, s, env);
 }
 
 const struct nested_rule *svm_nested_check_controls(const struct vmcb *c,
 						    const struct nested_check_env *env)
 {
-	return first_failing(SET, c, env);
+	return first_failing(SET, c, c, env);
 }
 
-const struct nested_rule *svm_nested_check_l1_save(const struct vmcb *c,
+const struct nested_rule *svm_nested_check_l1_save(const struct vmcb *s,
 						   const struct nested_check_env *env)
 {
-	return first_failing(L1_SAVE, c, env);
+	return first_failing(L1_SAVE, s, s, env);
 }
 
 static __always_inline u64 sign_extend(u64 addr, const struct nested_check_env *env)
@@ -292,18 +294,18 @@ static __always_inline u64 sign_extend(u64 addr, const struct nested_check_env *
 /* Of the addresses that VMRUN loads: X(segment) and Y(register). */
 #define LOADED(X, Y)	X(es) X(cs) X(ss) X(ds) X(gdtr) X(idtr) Y(ssp) Y(isst_addr)
 
-/* A setter clears the clean bit, which is L1's word: only when something changes. */
+/* A setter of a segment always clears the clean bit. */
 #define CANON_SEG(name)								\
 	do {									\
-		struct vmcb_seg s = *vmcb_get_##name(c);			\
+		struct vmcb_seg seg = *vmcb_get_##name(s);			\
 										\
-		s.base = sign_extend(s.base, env);				\
-		if (s.base != vmcb_get_##name(c)->base)				\
-			vmcb_set_##name(c, &s);					\
+		seg.base = sign_extend(seg.base, env);				\
+		if (seg.base != vmcb_get_##name(s)->base)			\
+			vmcb_set_##name(s, &seg);				\
 	} while (0);
-#define CANON_REG(name)	vmcb_set_##name(c, sign_extend(vmcb_get_##name(c), env));
+#define CANON_REG(name)	vmcb_set_##name(s, sign_extend(vmcb_get_##name(s), env));
 
-static __attribute__((noinline)) void canon_addresses(struct vmcb *c,
+static __attribute__((noinline)) void canon_addresses(struct vmcb *s,
 						      const struct nested_check_env *env)
 {
 	LOADED(CANON_SEG, CANON_REG)
@@ -313,27 +315,27 @@ static __attribute__((noinline)) void canon_addresses(struct vmcb *c,
  * One test for all: half of the address space on, what is canonical has no bit
  * above the others, and no other address has none.
  */
-static __always_inline bool is_canonical(const struct vmcb *c,
+static __always_inline bool is_canonical(const struct vmcb *s,
 					 const struct nested_check_env *env)
 {
 	const u64 half = BIT(env->linear_bits - 1);
 	u64 all = 0;
 
-#define OR_SEG(name)	all |= vmcb_get_##name(c)->base + half;
-#define OR_REG(name)	all |= vmcb_get_##name(c) + half;
+#define OR_SEG(name)	all |= vmcb_get_##name(s)->base + half;
+#define OR_REG(name)	all |= vmcb_get_##name(s) + half;
 	LOADED(OR_SEG, OR_REG)
 	return !(all >> env->linear_bits);
 }
 
-void svm_nested_canon(struct vmcb *c, const struct nested_check_env *env)
+void svm_nested_canon(struct vmcb *c, struct vmcb *s, const struct nested_check_env *env)
 {
-	u64 efer = vmcb_get_efer(c);
+	u64 efer = vmcb_get_efer(s);
 
-	if (unlikely(!is_canonical(c, env)))
-		canon_addresses(c, env);
+	if (unlikely(!is_canonical(s, env)))
+		canon_addresses(s, env);
 	vmcb_set_msrpm_base_pa(c, vmcb_get_msrpm_base_pa(c) & PAGE_MASK);
 	vmcb_set_iopm_base_pa(c, vmcb_get_iopm_base_pa(c) & PAGE_MASK);
-	vmcb_set_efer(c, long_mode(c) ? efer | EFER_LMA : efer & ~EFER_LMA);
+	vmcb_set_efer(s, long_mode(s) ? efer | EFER_LMA : efer & ~EFER_LMA);
 }
 
 void svm_nested_canon_vmload(struct vmcb *c, const struct nested_check_env *env)

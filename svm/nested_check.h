@@ -57,7 +57,9 @@ enum nested_rule_id {
 struct nested_rule {
 	const char *id;
 	const char *ref;
-	bool (*ok)(const struct vmcb *c, const struct nested_check_env *env);
+	/* c: the control area is looked at, s: the save area */
+	bool (*ok)(const struct vmcb *c, const struct vmcb *s,
+		   const struct nested_check_env *env);
 	u8 groups;
 };
 
@@ -69,22 +71,26 @@ static inline enum nested_rule_id svm_nested_rule_index(const struct nested_rule
 	return (enum nested_rule_id)(r - svm_nested_rules);
 }
 
-/* VMRUN of vmcb12: the first row that fails, or NULL. */
-const struct nested_rule *svm_nested_check(const struct vmcb *c,
+/*
+ * VMRUN of vmcb12, whose control area is in c and whose save area in s: the first
+ * row that fails, or NULL.
+ */
+const struct nested_rule *svm_nested_check(const struct vmcb *c, const struct vmcb *s,
 					   const struct nested_check_env *env);
 /* A blob's control area (semantics of KVM_SET_NESTED_STATE); the save area is not read. */
 const struct nested_rule *svm_nested_check_controls(const struct vmcb *c,
 						    const struct nested_check_env *env);
 /* A blob's save area, which is L1's; the control area is not read. */
-const struct nested_rule *svm_nested_check_l1_save(const struct vmcb *c,
+const struct nested_rule *svm_nested_check_l1_save(const struct vmcb *s,
 						   const struct nested_check_env *env);
 
 /*
  * What VMRUN makes of values that it does not refuse (APM2 15.5.1): the addresses
  * that it loads are sign-extended, both maps begin at a page, EFER.LMA follows
  * LME and PG (APM2 3.1.7).  VMLOAD's (FS, GS, TR, LDTR, ...) are left alone.
+ * c and s as above.
  */
-void svm_nested_canon(struct vmcb *c, const struct nested_check_env *env);
+void svm_nested_canon(struct vmcb *c, struct vmcb *s, const struct nested_check_env *env);
 /* The same for VMLOAD and its members: what a register cannot hold is not saved. */
 void svm_nested_canon_vmload(struct vmcb *c, const struct nested_check_env *env);
 

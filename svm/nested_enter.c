@@ -42,20 +42,133 @@ static __always_inline void copy_words(void *to, const void *from, size_t first,
 		dst[i] = src[i];
 }
 
-/* The parts of the page that have members; VMLOAD's state is not looked at. */
-static void copy_vmcb12(struct vmcb *to, const struct vmcb *page)
+static bool with_paging(const struct svm_nested *n)
 {
-	copy_words(to, page, 0, 0x018);
-	copy_words(to, page, 0x038, 0x070);		/* up to int_state */
-	copy_words(to, page, 0x090, 0x0d0);		/* behind EXITINTINFO */
+	return vmcb_get_nested_ctl(n->vmcb12) & NESTED_CTL_NP_ENABLE;
+}
+
+/* Not zero when some words differ; each word of the page is read once. */
+static __always_inline u64 differ(const void *copy, const void *page, size_t first, size_t end)
+{
+	const volatile u64 *now = page;
+	const u64 *old = copy;
+	u64 diff = 0;
+
+#pragma GCC unroll 32
+	for (size_t i = first / 8; i < end / 8; i++)
+		diff |= old[i] ^ now[i];
+	return diff;
+}
+
+/* What no clean bit covers, and what hypervisors change at each VMRUN anyhow. */
+static void read_rest(struct svm_nested *n, const struct vmcb *page)
+{
+	struct vmcb *to = n->vmcb12;
+
+	copy_words(to, page, 0x060, 0x070);		/* int_ctl to int_state */
+	to->tlb_control = READ_ONCE(page->tlb_control);
+	to->eventinj = READ_ONCE(page->eventinj);
+	to->nrip = READ_ONCE(page->nrip);
+	to->rflags = READ_ONCE(page->rflags);
+	to->rip = READ_ONCE(page->rip);
+	to->rsp = READ_ONCE(page->rsp);
+	to->rax = READ_ONCE(page->rax);
+	vmcb_set_cr2(n->vmcb02, READ_ONCE(page->_cr2));
+}
+
+/* True: some were others than in the copy. */
+static bool read_controls(struct svm_nested *n, const struct vmcb *page)
+{
+	struct vmcb *to = n->vmcb12;
+
+	if (!(differ(to, page, 0x000, 0x018) | differ(to, page, 0x038, 0x058) |
+	      differ(to, page, 0x090, 0x098) | differ(to, page, 0x0b0, 0x0c0) |
+	      (to->_guest_asid ^ READ_ONCE(page->_guest_asid))))
+		return false;
+	copy_words(to, page, 0x000, 0x018);		/* intercepts */
+	copy_words(to, page, 0x038, 0x060);		/* up to the ASID */
+	copy_words(to, page, 0x090, 0x098);		/* nested_ctl */
+	copy_words(to, page, 0x0b0, 0x0c0);		/* n_cr3, virt_ext */
+	return true;
+}
+
+static bool read_segments(struct vmcb *to, const struct vmcb *page)
+{
+	if (!(differ(to, page, 0x400, 0x440) | differ(to, page, 0x460, 0x470) |
+	      differ(to, page, 0x480, 0x490)))
+		return false;
 	copy_words(to, page, 0x400, 0x440);		/* ES to DS */
 	copy_words(to, page, 0x460, 0x470);		/* GDTR */
 	copy_words(to, page, 0x480, 0x490);		/* IDTR */
-	copy_words(to, page, 0x4c8, 0x4d8);		/* CPL, EFER */
-	copy_words(to, page, 0x548, 0x580);		/* CR4 to RIP */
-	copy_words(to, page, 0x5d8, 0x600);		/* RSP to RAX */
-	copy_words(to, page, 0x640, 0x648);		/* CR2 */
-	copy_words(to, page, 0x668, 0x698);		/* gPAT, LBR */
+	to->clean &= ~(u32)(VMCB_CLEAN_SEG | VMCB_CLEAN_DT);
+	return true;
+}
+
+static bool read_control_registers(struct vmcb *to, const struct vmcb *page)
+{
+	/* CR4 to DR6 follow each other. */
+	if (!(differ(to, page, 0x548, 0x570) | differ(to, page, 0x4d0, 0x4d8) |
+	      (to->_cpl ^ READ_ONCE(page->_cpl))))
+		return false;
+	vmcb_set_cpl(to, READ_ONCE(page->_cpl));
+	vmcb_set_efer(to, READ_ONCE(page->_efer));
+	vmcb_set_cr4(to, READ_ONCE(page->_cr4));
+	vmcb_set_cr3(to, READ_ONCE(page->_cr3));
+	vmcb_set_cr0(to, READ_ONCE(page->_cr0));
+	vmcb_set_dr7(to, READ_ONCE(page->_dr7));
+	vmcb_set_dr6(to, READ_ONCE(page->_dr6));
+	return true;
+}
+
+static bool read_g_pat(struct svm_nested *n, const struct vmcb *page)
+{
+	u64 old = vmcb_get_g_pat(n->vmcb02), pat = READ_ONCE(page->_g_pat);
+
+	/* APM2 15.25.2: without nested paging there is one PAT. */
+	if (!with_paging(n) || old == pat)
+		return false;
+	vmcb_set_g_pat(n->vmcb02, pat);
+	return true;
+}
+
+static __attribute__((noinline)) bool read_cet(struct vmcb *to, const struct vmcb *page)
+{
+	vmcb_set_s_cet(to, READ_ONCE(page->_s_cet));
+	vmcb_set_ssp(to, READ_ONCE(page->_ssp));
+	vmcb_set_isst_addr(to, READ_ONCE(page->_isst_addr));
+	return true;
+}
+
+/*
+ * The registers that VMRUN loads, to where L2 will have them: until then nobody
+ * looks there.  VMLOAD's are not looked at.  True: some were others.
+ */
+static bool read_registers(struct svm_nested *n, const struct vmcb *page)
+{
+	bool changed = read_segments(n->vmcb02, page);
+
+	changed |= read_control_registers(n->vmcb02, page);
+	changed |= read_g_pat(n, page);
+	if (unlikely(n->env.cr4_allowed & CR4_CET))
+		changed |= read_cet(n->vmcb02, page);
+	return changed;
+}
+
+/*
+ * APM2 15.15: what the clean bits say has not changed since L2 left with this
+ * vmcb12, a CPU may still have, and so have we, checked: controls in vmcb12,
+ * registers in vmcb02.  Both maps are read in any case: hypervisors change them
+ * without a word.
+ */
+#define ALL_KEPT	(VMCB_CLEAN_I | VMCB_CLEAN_IOPM | VMCB_CLEAN_ASID | VMCB_CLEAN_NP | \
+			 VMCB_CLEAN_CRX | VMCB_CLEAN_DRX | VMCB_CLEAN_DT | VMCB_CLEAN_SEG | \
+			 VMCB_CLEAN_CET)
+
+/* Are the copies, which were good, of that vmcb12? */
+static bool is_kept(const struct svm_nested *n, u64 pa)
+{
+	return n->kept_pa == pa && n->kept_cr0 == vmcb_get_cr0(n->vmcb01) &&
+	       n->kept_cr4 == vmcb_get_cr4(n->vmcb01);
 }
 
 void svm_nested_init_env(struct svm_nested *n)
@@ -74,11 +187,6 @@ const struct nested_check_env *svm_nested_check_env(struct svm_nested *n)
 	n->env.linear_bits = vmcb_get_cr4(n->vmcb01) & CR4_LA57 ? 57 : 48;
 	n->env.l1_paging = vmcb_get_cr0(n->vmcb01) & CR0_PG;
 	return &n->env;
-}
-
-static bool with_paging(const struct svm_nested *n)
-{
-	return vmcb_get_nested_ctl(n->vmcb12) & NESTED_CTL_NP_ENABLE;
 }
 
 /* The words of the map in which L0 lets anything through: the others stay all ones. */
@@ -185,31 +293,16 @@ static void controls(struct vcpu *v)
 	vmcb_set_pause_filter_threshold(c, vmcb_get_pause_filter_threshold(n->vmcb12));
 }
 
-/* What VMRUN loads of L2's registers. */
+/* The rest of L2's registers, which are good: vmcb02 has the others. */
 static void load_l2(struct vcpu *v)
 {
 	struct svm_nested *n = svm_nested_of(v);
 	const struct vmcb *s = n->vmcb12;
-	struct vmcb *c = n->vmcb02;
 
-	vmcb_set_es(c, vmcb_get_es(s));
-	vmcb_set_cs(c, vmcb_get_cs(s));
-	vmcb_set_ss(c, vmcb_get_ss(s));
-	vmcb_set_ds(c, vmcb_get_ds(s));
-	vmcb_set_gdtr(c, vmcb_get_gdtr(s));
-	vmcb_set_idtr(c, vmcb_get_idtr(s));
-	vmcb_set_cpl(c, vmcb_get_cpl(s));
-	vmcb_set_efer(c, vmcb_get_efer(s));
-	vmcb_set_cr0(c, vmcb_get_cr0(s));
-	vmcb_set_cr2(c, vmcb_get_cr2(s));
-	vmcb_set_cr3(c, vmcb_get_cr3(s));
-	vmcb_set_cr4(c, vmcb_get_cr4(s));
-	vmcb_set_dr6(c, vmcb_get_dr6(s));
-	vmcb_set_dr7(c, vmcb_get_dr7(s));
-	/* APM2 15.25.2: without nested paging there is one PAT. */
-	vmcb_set_g_pat(c, vmcb_get_g_pat(with_paging(n) ? s : n->vmcb01));
+	if (!with_paging(n))
+		vmcb_set_g_pat(n->vmcb02, vmcb_get_g_pat(n->vmcb01));
 	/* APM2 15.23.2: without LBR virtualization there is one DEBUGCTL. */
-	vmcb_set_dbgctl(c, vmcb_get_dbgctl(n->vmcb01));
+	vmcb_set_dbgctl(n->vmcb02, vmcb_get_dbgctl(n->vmcb01));
 	v->gpr[VREG_RAX] = s->rax;
 	v->gpr[VREG_RSP] = s->rsp;
 	v->rip = s->rip;
@@ -393,7 +486,7 @@ void svm_nested_enter(struct vcpu *v)
 static bool pdptes_good(struct vcpu *v)
 {
 	const struct svm_nested *n = svm_nested_of(v);
-	const struct vmcb *c = n->vmcb12;
+	const struct vmcb *c = n->vmcb02;
 	const u64 reserved = BITS(63, run_policy.maxphyaddr) | BITS(8, 6) | BITS(2, 1) |
 			     (svm.quirks.pdpte_accessed ? 0 : PTE_A);
 	u64 pdpte[4];
@@ -409,13 +502,42 @@ static bool pdptes_good(struct vcpu *v)
 	return true;
 }
 
+/*
+ * Copies what of vmcb12 has changed, and checks the copy unless it is one that
+ * was good.  The rule that fails, or NULL.
+ */
+static const struct nested_rule *fetch_vmcb12(struct svm_nested *n, const struct vmcb *page,
+					      u64 pa)
+{
+	const struct nested_check_env *env;
+	const struct nested_rule *failed;
+	bool good = is_kept(n, pa);
+
+	n->kept_pa = SVM_NOT_KEPT;
+	if (!good || ~READ_ONCE(page->clean) & ALL_KEPT) {
+		good &= !read_controls(n, page);
+		good &= !read_registers(n, page);
+	}
+	read_rest(n, page);
+	if (unlikely(!good || n->vmcb12->eventinj & EVENTINJ_VALID)) {
+		env = svm_nested_check_env(n);
+		failed = svm_nested_check(n->vmcb12, n->vmcb02, env);
+		if (unlikely(failed))
+			return failed;
+		svm_nested_canon(n->vmcb12, n->vmcb02, env);
+		n->kept_cr0 = vmcb_get_cr0(n->vmcb01);
+		n->kept_cr4 = vmcb_get_cr4(n->vmcb01);
+	}
+	n->kept_pa = pa;
+	return NULL;
+}
+
 static const struct nested_rule pdpte_rule = { .id = "pdpte", .ref = "APM2 15.5.1" };
 
 bool svm_nested_vmrun(struct vcpu *v, u64 pa)
 {
 	struct svm_nested *n = svm_nested_of(v);
 	struct vmcb *page = svm_nested_page(v, pa);
-	const struct nested_check_env *env;
 	int len;
 
 	if (!page)
@@ -427,16 +549,12 @@ bool svm_nested_vmrun(struct vcpu *v, u64 pa)
 	v->rip += (u64)len;
 	v->rflags &= ~RFLAGS_RF;
 	n->vmcb01->int_state = 0;
-	copy_vmcb12(n->vmcb12, page);
-	n->vmcb12_pa = pa;
-	env = svm_nested_check_env(n);
-	n->failed = svm_nested_check(n->vmcb12, env);
 	v->stat.nested_run++;
-	if (!n->failed) {
-		svm_nested_canon(n->vmcb12, env);
-		n->failed = pdptes_good(v) ? NULL : &pdpte_rule;
-	}
-	if (n->failed) {
+	n->vmcb12_pa = pa;
+	n->failed = fetch_vmcb12(n, page, pa);
+	if (!n->failed && !pdptes_good(v))
+		n->failed = &pdpte_rule;
+	if (unlikely(n->failed)) {
 		v->stat.nested_vmentry_fail++;
 		svm_nested_exit_invalid(v, page);
 		return true;
@@ -450,6 +568,7 @@ void svm_nested_load(struct vcpu *v)
 	struct svm_nested *n = svm_nested_of(v);
 
 	/* APM2 15.15.1: the CPU that knew them may have been another. */
+	n->kept_pa = SVM_NOT_KEPT;
 	n->vmcb01->clean = 0;
 	n->vmcb02->clean = 0;
 	/* New tables of L0 mean that L1's memory is another. */

@@ -119,6 +119,7 @@ void svm_nested_leave(struct vcpu *v)
 
 	if (!v->in_l2)
 		return;
+	n->kept_pa = SVM_NOT_KEPT;
 	/* A flush that was asked for and did not happen yet. */
 	if (n->vmcb02->tlb_control != TLB_CONTROL_NOTHING)
 		a->asid_gen = 0;
@@ -208,6 +209,7 @@ void svm_nested_exit(struct vcpu *v, u64 code, u64 info1, u64 info2)
 {
 	struct svm_nested *n = svm_nested_of(v);
 	struct vmcb *page = svm_nested_page(v, n->vmcb12_pa);
+	u64 kept_pa = page ? n->kept_pa : SVM_NOT_KEPT;
 
 	v->stat.nested_vmexit++;
 	if (page) {
@@ -228,6 +230,7 @@ void svm_nested_exit(struct vcpu *v, u64 code, u64 info1, u64 info2)
 	}
 	n->nrip = 0;
 	svm_nested_leave(v);
+	n->kept_pa = kept_pa;
 	load_l1(v);
 	/* What was for L2 is told above, or gone with it. */
 	v->events.reinject.type = EVENT_NONE;

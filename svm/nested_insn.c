@@ -211,6 +211,7 @@ static int nested_init(struct vcpu *v)
 	v->nested = n;
 	svm_nested_offer(&n->leaf);
 	n->vmcb01 = a->vmcb;
+	n->kept_pa = SVM_NOT_KEPT;
 	svm_nested_init_env(n);
 	n->vmcb02 = host_alloc(1, v->vm->owner);
 	n->vmcb12 = host_alloc(1, v->vm->owner);

@@ -92,10 +92,12 @@ static void load(struct vcpu *v, const struct svm_nested_flags *s)
 
 	if (!s->guest_mode) {
 		svm_nested_leave(v);
+		n->kept_pa = SVM_NOT_KEPT;
 		svm_nested_set_gif(v, s->gif);
 		return;
 	}
 	to_vmcb02(v);
+	n->kept_pa = SVM_NOT_KEPT;
 	load_l1_save(n->vmcb01, n->incoming);
 	memcpy(n->vmcb12, n->incoming, VMCB_SAVE_AREA);
 	n->vmcb12_pa = s->vmcb_pa;

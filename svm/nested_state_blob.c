@@ -128,7 +128,7 @@ int svm_nested_blob_check(const void *buf, u64 len, const struct svm_nested_fact
 		return err;
 	*s = (struct svm_nested_flags){ .gif = h.flags & NESTED_GIF_SET };
 	if (h.flags & NESTED_GUEST_MODE) {
-		svm_nested_canon(page, &f->env);
+		svm_nested_canon(page, page, &f->env);
 		s->guest_mode = true;
 		s->run_pending = h.flags & NESTED_RUN_PENDING;
 		s->vmcb_pa = h.vendor[SVM_BLOB_VMCB_PA];

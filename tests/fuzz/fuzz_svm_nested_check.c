@@ -12,7 +12,7 @@ static const struct nested_rule *walk(u8 group, const struct vmcb *c,
 				      const struct nested_check_env *env)
 {
 	for (unsigned int i = 0; i < NESTED_RULE_COUNT; i++)
-		if ((svm_nested_rules[i].groups & group) && !svm_nested_rules[i].ok(c, env))
+		if ((svm_nested_rules[i].groups & group) && !svm_nested_rules[i].ok(c, c, env))
 			return &svm_nested_rules[i];
 	return NULL;
 }
@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	env = get_env(data);
 	get_vmcb(&c, data + ENV_BYTES, size - ENV_BYTES);
 	before = c;
-	r = svm_nested_check(&c, &env);
+	r = svm_nested_check(&c, &c, &env);
 	if (r != walk(NESTED_GROUP_VMRUN, &c, &env) ||
 	    svm_nested_check_controls(&c, &env) != walk(NESTED_GROUP_SET, &c, &env) ||
 	    svm_nested_check_l1_save(&c, &env) != walk(NESTED_GROUP_L1_SAVE, &c, &env))
@@ -72,12 +72,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	/* What VMRUN loads instead is as legal as what was written, and final. */
 	env.efer_allowed |= EFER_LMA;
-	r = svm_nested_check(&c, &env);
-	svm_nested_canon(&c, &env);
-	if (r != svm_nested_check(&c, &env))
+	r = svm_nested_check(&c, &c, &env);
+	svm_nested_canon(&c, &c, &env);
+	if (r != svm_nested_check(&c, &c, &env))
 		abort();
 	before = c;
-	svm_nested_canon(&c, &env);
+	svm_nested_canon(&c, &c, &env);
 	if (memcmp(&c, &before, sizeof(c)))
 		abort();
 	return 0;

@@ -274,6 +274,56 @@ static void check_clean(void)
 		 page.exitcode);
 }
 
+/*
+ * An L1 that lies: with all bits set the CPU may have the old value or read the
+ * new one, and does nothing else.  With the bits clear it is the new one.
+ */
+static const struct lie {
+	const char *name;
+	u16 offset;
+	u64 flip;
+	u64 exit;		/* what the new value makes of it */
+} lies[] = {
+#define LIE(n, f, e)	{ #n, offsetof(struct vmcb, n), f, e }
+	LIE(intercept_vec3, 1u << VEC3_RDTSC, EXIT_VEC3 + VEC3_RDTSC),
+	LIE(intercept_vec4, 1u << VEC4_VMRUN, EXIT_INVALID),
+	LIE(guest_asid, 1, EXIT_INVALID),
+	LIE(efer, EFER_SVME, EXIT_INVALID),
+	LIE(cr0, BIT64(32), EXIT_INVALID),
+	LIE(cr4, BIT64(40), EXIT_INVALID),
+	LIE(dr7, BIT64(32), EXIT_INVALID),
+	LIE(iopm_base_pa, BIT64(63), EXIT_INVALID),
+};
+
+static void run_lie(const struct lie *lie, u32 clean)
+{
+	u64 *m = (u64 *)((u8 *)&l2.c + (lie->offset & ~7)), old = *m;
+
+	*m ^= lie->flip << lie->offset % 8 * 8;
+	l2.c.clean = clean;
+	l2_run_code(&l2, &l2_rdtsc);
+	*m = old;
+}
+
+static void check_clean_lies(void)
+{
+	for (const struct lie *lie = lies; lie < lies + ARRAY_LEN(lies); lie++) {
+		l2_init(&l2, NULL);
+		l2.c.clean = 0;
+		l2_run_code(&l2, &l2_rdtsc);
+		l2_expect(lie->name, &l2, EXIT_VMMCALL);
+		run_lie(lie, ~0u);
+		rt_check(l2.c.exitcode == EXIT_VMMCALL || (u32)l2.c.exitcode == (u32)lie->exit,
+			 "old or new", "%s: exit %llx", lie->name, l2.c.exitcode);
+		run_lie(lie, 0);
+		rt_check((u32)l2.c.exitcode == (u32)lie->exit, "the new one", "%s: exit %llx",
+			 lie->name, l2.c.exitcode);
+		l2.c.clean = 0;
+		l2_run_code(&l2, &l2_rdtsc);
+		l2_expect(lie->name, &l2, EXIT_VMMCALL);
+	}
+}
+
 int main(struct rt_info *info)
 {
 	const char *why;
@@ -289,5 +339,6 @@ int main(struct rt_info *info)
 	check_breakpoint();
 	check_pause();
 	check_clean();
+	check_clean_lies();
 	return rt_result();
 }
