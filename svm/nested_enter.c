@@ -454,8 +454,10 @@ void svm_nested_to_l2(struct vcpu *v)
 	a->efer_svme = EFER_SVME;
 	close_windows(v);
 	v->in_l2 = true;
-	if (unlikely(svm_nested_vnmi(v)))
+	if (unlikely(svm_nested_vnmi(v))) {
 		svm_nested_vnmi_enter(v);
+		a->attention = true;
+	}
 	controls(v);
 	n->vmcb02->eventinj = 0;
 	n->vmcb02->int_state = n->vmcb12->int_state & INT_STATE_SHADOW;

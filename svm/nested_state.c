@@ -44,6 +44,8 @@ static void facts(const struct vcpu *v, u64 cr0, u64 efer, bool own, struct svm_
 	f->env = svm_nested_of(v)->env;
 	/* L1's CR4 is not there yet: addresses are as wide as the CPU has them. */
 	f->env.linear_bits = f->env.cr4_allowed & CR4_LA57 ? 57 : 48;
+	/* Nor its CR0: that in the state has a rule of its own. */
+	f->env.l1_paging = true;
 	f->env.own = own;
 }
 

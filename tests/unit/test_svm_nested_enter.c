@@ -115,6 +115,8 @@ static void reset(void)
 	n.vmcb12 = &vmcb12;
 	n.msrpm02 = msrpm02;
 	n.shadows = &shadows;
+	n.kept_pa = SVM_NOT_KEPT;
+	svm_nested_init_env(&n);
 	invalid = false;
 }
 
@@ -233,20 +235,22 @@ static const char *own(void)
 /* What L1 asked for. */
 static const char *asked(void)
 {
-	CHECK((vmcb_get_intercept_vec3(&vmcb12) & ~vmcb_get_intercept_vec3(&vmcb02) &
+	const struct vmcb *page = (const struct vmcb *)(memory + PAGE12);
+
+	CHECK((vmcb_get_intercept_vec3(page) & ~vmcb_get_intercept_vec3(&vmcb02) &
 	       ~(VEC3_VINTR | VEC3_IRET)) == 0);
-	CHECK((vmcb_get_intercept_vec4(&vmcb12) & ~vmcb_get_intercept_vec4(&vmcb02)) == 0);
-	CHECK((vmcb_get_intercept_vec5(&vmcb12) & ~vmcb_get_intercept_vec5(&vmcb02)) == 0);
-	CHECK((vmcb_get_intercept_exceptions(&vmcb12) &
+	CHECK((vmcb_get_intercept_vec4(page) & ~vmcb_get_intercept_vec4(&vmcb02)) == 0);
+	CHECK((vmcb_get_intercept_vec5(page) & ~vmcb_get_intercept_vec5(&vmcb02)) == 0);
+	CHECK((vmcb_get_intercept_exceptions(page) &
 	       ~vmcb_get_intercept_exceptions(&vmcb02)) == 0);
-	CHECK((vmcb_get_intercept_cr_read(&vmcb12) & ~vmcb_get_intercept_cr_read(&vmcb02)) == 0);
-	CHECK((vmcb_get_intercept_cr_write(&vmcb12) & ~vmcb_get_intercept_cr_write(&vmcb02)) == 0);
-	CHECK((vmcb_get_intercept_dr_read(&vmcb12) & ~vmcb_get_intercept_dr_read(&vmcb02)) == 0);
-	CHECK((vmcb_get_intercept_dr_write(&vmcb12) & ~vmcb_get_intercept_dr_write(&vmcb02)) == 0);
-	CHECK(vmcb_get_tsc_offset(&vmcb02) == vmcb_get_tsc_offset(&vmcb12));
-	CHECK(v.rip == vmcb12.rip && v.gpr[VREG_RAX] == vmcb12.rax);
-	CHECK(vmcb_get_cr3(&vmcb02) == vmcb_get_cr3(&vmcb12));
-	CHECK(!(vmcb12.eventinj & EVENTINJ_VALID) == !(vmcb02.eventinj & EVENTINJ_VALID));
+	CHECK((vmcb_get_intercept_cr_read(page) & ~vmcb_get_intercept_cr_read(&vmcb02)) == 0);
+	CHECK((vmcb_get_intercept_cr_write(page) & ~vmcb_get_intercept_cr_write(&vmcb02)) == 0);
+	CHECK((vmcb_get_intercept_dr_read(page) & ~vmcb_get_intercept_dr_read(&vmcb02)) == 0);
+	CHECK((vmcb_get_intercept_dr_write(page) & ~vmcb_get_intercept_dr_write(&vmcb02)) == 0);
+	CHECK(vmcb_get_tsc_offset(&vmcb02) == vmcb_get_tsc_offset(page));
+	CHECK(v.rip == page->rip && v.gpr[VREG_RAX] == page->rax);
+	CHECK(vmcb_get_cr3(&vmcb02) == vmcb_get_cr3(page));
+	CHECK(!(page->eventinj & EVENTINJ_VALID) == !(vmcb02.eventinj & EVENTINJ_VALID));
 	return NULL;
 }
 
@@ -255,8 +259,11 @@ static const char *entered(void)
 	const char *why;
 	struct nested_check_env env;
 
-	CHECK(v.in_l2 && n.run_pending && n.gif && a.vmcb == &vmcb02 && a.attention);
+	CHECK(v.in_l2 && n.run_pending && n.gif && a.vmcb == &vmcb02);
 	CHECK(!(vmcb02.eventinj & EVENTINJ_VALID));
+	/* What svm_inject_prepare alone can do. */
+	CHECK(a.attention || !(vmcb12.eventinj & EVENTINJ_VALID || vmcb02.int_state ||
+			       vmcb_get_int_ctl(&vmcb12) & (INT_CTL_V_IRQ | INT_CTL_V_NMI_ENABLE)));
 	svm_nested_prepare(&v);
 	why = own();
 	if (!why)
@@ -264,10 +271,10 @@ static const char *entered(void)
 	if (why)
 		return why;
 	/* The CPU that L0 runs on: it would not refuse. */
-	svm_nested_check_env(&v, &env);
+	env = *svm_nested_check_env(&n);
 	env.maxphyaddr = 48;
 	vmcb_set_guest_asid(&vmcb02, 9);
-	CHECK(!svm_nested_check(&vmcb02, &env));
+	CHECK(!svm_nested_check(&vmcb02, &vmcb02, &env));
 	return NULL;
 }
 
