@@ -40,6 +40,8 @@ void guest_console_limit(u32 vm_id, u64 bytes);
  * caller at a time for each guest, on any CPU.
  */
 int guest_console_getc(u32 vm_id);
+/* Is something typed for it that it has not taken?  Any CPU, at any time. */
+bool guest_console_waits(u32 vm_id);
 
 /* End of a guest's run: flushes its last line, reports dropped bytes. */
 void guest_console_end(u32 vm_id);

@@ -107,6 +107,11 @@ int guest_console_getc(u32 vm_id)
 	return is_open(vm_id) ? console_in_get(&in.guest[vm_id].queue) : -EAGAIN;
 }
 
+bool guest_console_waits(u32 vm_id)
+{
+	return is_open(vm_id) && console_in_waiting(&in.guest[vm_id].queue);
+}
+
 bool guest_input_running(size_t i, struct guest_input_info *info)
 {
 	for (u32 id = 0; id < LOG_MAX_GUESTS; id++) {

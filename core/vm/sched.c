@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "core/vm/sched.h"
 
+#include "core/lib/log.h"
 #include "core/lib/string.h"
 #include "core/vm/migrate.h"
 #include "core/vm/pc.h"
@@ -329,16 +330,39 @@ static void fire(struct sched_cpu *c)
 	c->dirty = 1;
 }
 
-static void poll(struct sched_cpu *c)
+static void take_input(struct sched_cpu *c)
 {
-	if (!polls(c) || rdtsc() < c->poll_at)
+	if (likely(!READ_ONCE(c->typed)))
 		return;
-	vcpu_safe_point();
-	/* It may have brought input for a guest. */
+	WRITE_ONCE(c->typed, 0);
 	for (struct vcpu *v = c->list; v; v = v->sched_next)
 		if (has_devices(v) && !ended(v) && !away(v))
 			pc_tick(v->vm->pc);
-	c->poll_at = rdtsc() + us_to_tsc(POLL_US);
+}
+
+/* To whose guests something was typed: they take it themselves. */
+static void tell_typed(struct sched *s)
+{
+	for (u32 i = 0; i < s->cpus; i++) {
+		const struct vcpu *v = s->cpu[i].list;
+
+		while (v && !(has_devices(v) && guest_console_waits(v->vm->id)))
+			v = v->sched_next;
+		if (!v)
+			continue;
+		WRITE_ONCE(s->cpu[i].typed, 1);
+		kick_cpu(i);
+	}
+}
+
+static void poll(struct sched_cpu *c)
+{
+	if (polls(c) && rdtsc() >= c->poll_at) {
+		vcpu_safe_point();
+		tell_typed(c->s);
+		c->poll_at = rdtsc() + us_to_tsc(POLL_US);
+	}
+	take_input(c);
 }
 
 static u64 lead_max(void)
@@ -533,6 +557,8 @@ static void idle(struct sched_cpu *c)
 	for (struct vcpu *v = c->list; v; v = v->sched_next)
 		if ((READ_ONCE(v->poke) && !ended(v)) || shall_park(v))
 			at = 0;
+	if (READ_ONCE(c->typed))
+		at = 0;
 	if (at && rdtsc() < at && READ_ONCE(c->s->live)) {
 		if (at != NEVER)
 			lapic_timer_at(at);

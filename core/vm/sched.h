@@ -15,13 +15,14 @@ struct sched;
 /* What waits for a timer of a local APIC: its running vCPU, or the idle CPU. */
 enum { LEAD_RUN, LEAD_IDLE, LEADS };
 
-/* The vCPUs of one CPU; touched by that CPU only, except dirty. */
+/* The vCPUs of one CPU; touched by that CPU only, except dirty and typed. */
 struct sched_cpu {
 	struct sched *s;
 	struct vcpu *list;		/* linked by vcpu.sched_next */
 	struct vcpu *last;		/* ran last */
 	u32 n;
 	u32 dirty;			/* event_at must be computed again */
+	u32 typed;			/* a guest of it has input to take */
 	u64 event_at;			/* host TSC: a timer of a guest fires */
 	struct vcpu *event_of;		/* whose local APIC has that timer; NULL: another */
 	u64 lead[LEADS];		/* ticks from what ends a wait for it to the entry */

@@ -73,11 +73,14 @@ static void test_attached(void **state)
 	assert_int_equal(feed("x\0\xff\n", 4, 1), GUEST_KEY_NONE);
 	assert_int_equal(line.taken, 4);
 	assert_int_equal(guest_console_getc(0), -EAGAIN);
+	assert_true(guest_console_waits(5));
+	assert_false(guest_console_waits(0) || guest_console_waits(2) || guest_console_waits(~0U));
 	assert_int_equal(guest_console_getc(5), 'x');
 	assert_int_equal(guest_console_getc(5), 0);
 	assert_int_equal(guest_console_getc(5), 0xff);
 	assert_int_equal(guest_console_getc(5), '\n');
 	assert_int_equal(guest_console_getc(5), -EAGAIN);
+	assert_false(guest_console_waits(5));
 	/* What stands behind Ctrl-] is not the guest's. */
 	assert_int_equal(feed("1\x1d" "2", 3, 1), GUEST_KEY_ESCAPE);
 	assert_int_equal(line.taken, 2);
