@@ -521,7 +521,9 @@ static const struct nested_rule *fetch_vmcb12(struct svm_nested *n, const struct
 		good &= !read_registers(n, page);
 	}
 	read_rest(n, page);
-	if (unlikely(!good || n->vmcb12->eventinj & EVENTINJ_VALID)) {
+	/* What read_rest has read and a rule looks at. */
+	if (unlikely(!good || n->vmcb12->eventinj & EVENTINJ_VALID ||
+		     vmcb_get_int_ctl(n->vmcb12) & INT_CTL_V_NMI_ENABLE)) {
 		env = svm_nested_check_env(n);
 		failed = svm_nested_check(n->vmcb12, n->vmcb02, env);
 		if (unlikely(failed))
