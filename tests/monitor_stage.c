@@ -218,6 +218,11 @@ static void show(void *ctx, enum mon_show what)
 /* The run ends here: what has not run is missing in it. */
 static void power(void *ctx, enum mon_power what)
 {
+	struct guest_input_info info;
+
+	/* Half a line is the last that a guest said. */
+	for (size_t i = 0; guest_input_running(i, &info); i++)
+		guest_console_end(info.vm_id);
 	if (!report_ended()) {
 		stats_dump();
 		report_end();

@@ -83,8 +83,8 @@ machine() {
 }
 
 build() {
-	make --no-print-directory -j"$(nproc)" O="$O" all unit fuzz-build > "$L/build.log" 2>&1 &&
-		return
+	make --no-print-directory -j"$(nproc)" O="$O" all guests unit fuzz-build \
+		> "$L/build.log" 2>&1 && return
 	grep -E 'error|warning|\*\*\*' "$L/build.log" | head -20
 	echo "the build failed; output: $L/build.log"
 	echo "0 passed, 1 failed, 0 skipped"
@@ -116,6 +116,7 @@ for m in qemu-svm qemu-svm-uefi qemu-svm-large qemu-svm-small bochs-svm bochs-vm
 	count_machine $m "$(cat "$L/$m.code")"
 done
 step_ok scenarios sh tests/host/scenarios.sh "$O"
+step_ok restore sh tests/host/restore.sh "$O"
 step_ok nested sh tests/host/nested.sh "$O"
 
 echo "took $((($(date +%s) - start) / 60)) min $((($(date +%s) - start) % 60)) s"

@@ -24,7 +24,8 @@ static const struct {
 	WORD(0x1, 0, ecx), WORD(0x1, 0, edx),
 	WORD(0x7, 0, ebx), WORD(0x7, 0, ecx), WORD(0x7, 0, edx), WORD(0x7, 1, eax),
 	WORD(0xd, 1, eax),
-	MIXED(0x80000001, 0, ecx, ECX81_CMP_LEGACY), WORD(0x80000001, 0, edx), WORD(0x80000007, 0, edx),
+	MIXED(0x80000001, 0, ecx, ECX81_CMP_LEGACY), WORD(0x80000001, 0, edx),
+	WORD(0x80000007, 0, edx),
 	WORD(SIZES_LEAF, 0, ebx), WORD(0x80000021, 0, eax),
 };
 

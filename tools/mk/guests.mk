@@ -3,6 +3,7 @@
 # a multiboot 1 kernel in a 32-bit ELF container.  tests/guests/dir.mk lists
 # them in guest64-y (64-bit), guest32-y (32-bit) and guest16-y (32-bit, with
 # real-mode code in NAME_16.S), guest6416-y (64-bit, with such code).  They share nothing with the image.
+# Those of guest64-host-y are not carried by it: scripts of tests/host load them.
 
 GUEST_CFLAGS := -std=gnu11 -Os -ffreestanding -fno-pic -no-pie -mgeneral-regs-only \
 	-fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
@@ -19,6 +20,7 @@ GUEST_RT_64 := $(patsubst %,$(O)/guests/64/rt/%.o,start64 $(GUEST_RT) smp ap svm
 GUEST_RT_32 := $(patsubst %,$(O)/guests/32/rt/%.o,start32 $(GUEST_RT))
 GUEST_NAMES := $(sort $(guest64-y) $(guest6416-y) $(guest32-y) $(guest16-y))
 GUEST_ELFS := $(GUEST_NAMES:%=$(O)/guests/%.elf)
+GUEST_HOST_ELFS := $(guest64-host-y:%=$(O)/guests/%.elf)
 
 # $(1) width
 define guest_rules
@@ -43,7 +45,7 @@ $(O)/guests/$(1).elf: $(O)/guests/$(2)/$(1).o $(3) $(GUEST_RT_$(2)) tests/guests
 		-z noexecstack -T tests/guests/rt/payload.ld -o $$@.full $$(filter %.o,$$^)
 	$$(Q)$$(OBJCOPY) -S -O elf32-i386 $$@.full $$@
 endef
-$(foreach g,$(guest64-y),$(eval $(call guest_link,$(g),64,)))
+$(foreach g,$(guest64-y) $(guest64-host-y),$(eval $(call guest_link,$(g),64,)))
 $(foreach g,$(guest6416-y),$(eval $(call guest_link,$(g),64,$(O)/guests/64/$(g)_16.o)))
 $(foreach g,$(guest32-y),$(eval $(call guest_link,$(g),32,)))
 $(foreach g,$(guest16-y),$(eval $(call guest_link,$(g),32,$(O)/guests/32/$(g)_16.o)))
@@ -64,7 +66,7 @@ $(O)/img/gen_payloads.o: $(O)/gen/payloads.c $(GUEST_ELFS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(IMG_CFLAGS) -MMD -MP -c $< -o $@
 
-guests: $(GUEST_ELFS) $(O)/guests/payloads.list
+guests: $(GUEST_ELFS) $(GUEST_HOST_ELFS) $(O)/guests/payloads.list
 
 .PHONY: guests
 -include $(wildcard $(O)/guests/*/*.d $(O)/guests/*/rt/*.d)
