@@ -218,7 +218,22 @@ u32 svm_nested_windows(const struct vcpu *v, u32 wanted);
 bool svm_nested_watches_cr8(const struct vcpu *v);
 bool svm_nested_virq_waits(const struct vcpu *v);
 /* Behind each #VMEXIT of L2: what the CPU changed in the controls. */
-void svm_nested_sync(struct vcpu *v);
+static inline void svm_nested_sync(struct vcpu *v)
+{
+	const struct svm_vcpu *a = v->arch;
+	struct svm_nested *n = svm_nested_of(v);
+	struct vmcb *c12 = n->vmcb12;
+	const struct vmcb *c02 = n->vmcb02;
+	/* A borrowed V_IRQ says nothing about L1's. */
+	u32 virq = a->virq_window | a->virq_held ? 0 : INT_CTL_V_IRQ;
+
+	n->run_pending = false;
+	c12->eventinj = 0;
+	c12->int_state = c02->int_state;
+	vmcb_set_int_ctl(c12, (vmcb_get_int_ctl(c12) & ~(INT_CTL_V_TPR | virq)) |
+			      (vmcb_get_int_ctl(c02) & (0xf | virq)));
+}
+
 /* An interrupt that nobody injected was being delivered: L2 has taken V_IRQ. */
 void svm_nested_virq_taken(struct vcpu *v);
 /* What L0 has changed since, working for L2: the end of a shadow, CR8. */

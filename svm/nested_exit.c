@@ -13,21 +13,6 @@
 #include "svm/npt.h"
 #include "svm/perm.h"
 
-void svm_nested_sync(struct vcpu *v)
-{
-	const struct svm_vcpu *a = v->arch;
-	struct svm_nested *n = svm_nested_of(v);
-	u32 now = vmcb_get_int_ctl(n->vmcb02), ctl = vmcb_get_int_ctl(n->vmcb12);
-
-	n->run_pending = false;
-	n->vmcb12->eventinj = 0;
-	n->vmcb12->int_state = n->vmcb02->int_state;
-	/* A borrowed V_IRQ says nothing about L1's. */
-	if (!a->virq_window && !a->virq_held)
-		ctl = (ctl & ~INT_CTL_V_IRQ) | (now & INT_CTL_V_IRQ);
-	vmcb_set_int_ctl(n->vmcb12, (ctl & ~INT_CTL_V_TPR) | (now & 0xf));
-}
-
 /*
  * APM2 15.21.4: taking it clears V_IRQ, also where the delivery then faults.
  * QEMU clears it behind the delivery: L2 would get it twice.
@@ -252,7 +237,7 @@ void svm_nested_exit_invalid(struct vcpu *v, struct vmcb *page)
 }
 
 /* The processor refused what our checks let through. */
-static void refused(struct vcpu *v)
+static bool refused(struct vcpu *v)
 {
 	struct svm_nested *n = svm_nested_of(v);
 	struct vmcb *page = svm_nested_page(v, n->vmcb12_pa);
@@ -263,6 +248,7 @@ static void refused(struct vcpu *v)
 	v->events.reinject.type = EVENT_NONE;
 	if (page)
 		svm_nested_exit_invalid(v, page);
+	return true;
 }
 
 /*
@@ -361,8 +347,20 @@ static bool with_operands(struct vcpu *v)
  */
 static bool hypercall(struct vcpu *v)
 {
+	if (svm_nested_wants(svm_nested_of(v)->vmcb12, v->exit.code))
+		return to_l1(v);
 	vcpu_queue_exception(v, event_exception(VEC_UD));
 	return true;
+}
+
+static bool msr(struct vcpu *v)
+{
+	return svm_nested_wants(svm_nested_of(v)->vmcb12, v->exit.code) && wants_msr(v) && to_l1(v);
+}
+
+static bool io(struct vcpu *v)
+{
+	return svm_nested_wants(svm_nested_of(v)->vmcb12, v->exit.code) && wants_io(v) && to_l1(v);
 }
 
 /* VINTR: L1's, unless the pending V_IRQ was our window. */
@@ -530,50 +528,32 @@ static bool exception(struct vcpu *v)
 	return to_l1(v);
 }
 
+/* What only L0 has asked for: interrupts of the host, windows of its own. */
+static bool l0s(struct vcpu *v)
+{
+	return false;
+}
+
+static bool page_fault(struct vcpu *v)
+{
+	return v->l2_paging && svm_nested_npt_fault(v);
+}
+
 /* Exits that L1's intercept bit alone does not decide.  NULL: it does. */
 static bool (*const judge[EXIT_REASON_COUNT])(struct vcpu *v) = {
-	[EXIT_INTR_WINDOW] = window, [EXIT_DR] = debug_register,
+	[EXIT_INTR] = l0s, [EXIT_NMI] = l0s, [EXIT_SMI] = l0s, [EXIT_INIT] = l0s,
+	[EXIT_NMI_WINDOW] = l0s, [EXIT_INTR_WINDOW] = window, [EXIT_DR] = debug_register,
 	[EXIT_CR] = control_register, [EXIT_SWINT] = soft_interrupt,
-	[EXIT_EXCEPTION] = exception, [EXIT_PAUSE] = pause_insn, [EXIT_INVLPG] = invlpg,
+	[EXIT_EXCEPTION] = exception, [EXIT_NPF] = page_fault, [EXIT_ENTRY_FAIL] = refused,
+	[EXIT_MSR] = msr, [EXIT_IO] = io, [EXIT_HYPERCALL] = hypercall,
+	[EXIT_PAUSE] = pause_insn, [EXIT_INVLPG] = invlpg,
 };
-
-/* An exit that only L0 has asked for: interrupts of the host, its own page faults. */
-static bool is_l0s(const struct vm_exit *x)
-{
-	switch (x->reason) {
-	case EXIT_INTR: case EXIT_NMI: case EXIT_SMI: case EXIT_INIT: case EXIT_NMI_WINDOW:
-		return true;
-	default:
-		return false;
-	}
-}
 
 bool svm_nested_reflect(struct vcpu *v)
 {
-	struct svm_nested *n = svm_nested_of(v);
-	const struct vm_exit *x = &v->exit;
-	bool wanted;
-
-	if (is_l0s(x))
-		return false;
-	if (x->reason == EXIT_ENTRY_FAIL) {
-		refused(v);
-		return true;
-	}
-	if (x->reason == EXIT_NPF)
-		return v->l2_paging && svm_nested_npt_fault(v);
-	if (judge[x->reason])
-		return judge[x->reason](v);
-	wanted = svm_nested_wants(n->vmcb12, x->code);
-	if (wanted && x->reason == EXIT_MSR)
-		wanted = wants_msr(v);
-	else if (wanted && x->reason == EXIT_IO)
-		wanted = wants_io(v);
-	if (wanted)
-		return to_l1(v);
-	if (x->reason == EXIT_HYPERCALL)
-		return hypercall(v);
-	return false;
+	if (judge[v->exit.reason])
+		return judge[v->exit.reason](v);
+	return svm_nested_wants(svm_nested_of(v)->vmcb12, v->exit.code) && to_l1(v);
 }
 
 static bool intercepts(const struct svm_nested *n, u32 vec3)

@@ -13,7 +13,6 @@ static int restored;
 static u32 held_back;	/* windows that GIF or L2 leave no use for */
 static bool virq_waits;	/* L2's virtual interrupt is below its TPR */
 static bool virq_ready;	/* L2 could take it, but for a shadow */
-static int synced;
 
 /* In the image these read and mend guest memory (svm/step.c). */
 enum svm_step_insn svm_step_classify(struct vcpu *vc)
@@ -61,11 +60,6 @@ bool svm_nested_wakes(struct vcpu *vc)
 	return virq_ready;
 }
 
-void svm_nested_sync(struct vcpu *vc)
-{
-	synced++;
-}
-
 void svm_nested_gif_intercepts(struct vcpu *vc)
 {
 }
@@ -93,7 +87,6 @@ static int setup(void **state)
 	restored = 0;
 	held_back = 0;
 	virq_waits = virq_ready = false;
-	synced = 0;
 	return 0;
 }
 
@@ -502,13 +495,43 @@ static void test_virq_lost_vintr(void **state)
 	assert_false(vmcb_get_int_ctl(&c) & INT_CTL_V_IRQ);
 	a.step = STEP_NONE;
 	c.int_state = 0;
+	n.run_pending = true;
 	assert_true(enter_with_virq(&n, 0));
 	assert_int_equal(v.exit.code, SVM_EXIT_VINTR);
 	assert_int_equal(v.exit.reason, EXIT_INTR_WINDOW);
 	assert_int_equal(c.eventinj, 0);
 	/* Still pending, for L1 to see. */
 	assert_true(vmcb_get_int_ctl(&c) & INT_CTL_V_IRQ);
-	assert_int_equal(synced, 1);
+	assert_true(vmcb_get_int_ctl(&vmcb12) & INT_CTL_V_IRQ);
+	assert_false(n.run_pending);
+}
+
+/* Behind an exit the copy of vmcb12 has V_TPR, the shadow, and V_IRQ if that is L1's. */
+static void test_nested_sync(void **state)
+{
+	struct vmcb vmcb12 = { 0 };
+	struct svm_nested n = { .vmcb12 = &vmcb12, .vmcb02 = &c };
+	const u32 asked = INT_CTL_V_IRQ | INT_CTL_V_INTR_PRIO(3) | INT_CTL_V_INTR_MASKING | 9;
+
+	v.nested = &n;
+	for (u32 i = 0; i < 8; i++) {
+		bool held = i & 1, window = i & 2, taken = i & 4;
+		u32 virq = !held && !window && taken ? 0 : INT_CTL_V_IRQ;
+
+		n.run_pending = true;
+		vmcb12.eventinj = EVENTINJ_VALID;
+		vmcb_set_int_ctl(&vmcb12, asked);
+		vmcb_set_int_ctl(&c, (taken ? 0 : INT_CTL_V_IRQ) | INT_CTL_V_INTR_PRIO(15) | 4);
+		c.int_state = INT_STATE_SHADOW;
+		a.virq_held = held;
+		a.virq_window = window;
+		svm_nested_sync(&v);
+		assert_int_equal(vmcb_get_int_ctl(&vmcb12),
+				 (asked & ~(INT_CTL_V_IRQ | 9)) | virq | 4);
+		assert_int_equal(vmcb12.int_state, INT_STATE_SHADOW);
+		assert_int_equal(vmcb12.eventinj, 0);
+		assert_false(n.run_pending);
+	}
 }
 
 /* #GP of a guest that has SVM may be one of SVM's instructions: another fault. */
@@ -547,6 +570,7 @@ int main(void)
 		cmocka_unit_test_setup(test_nested, setup),
 		cmocka_unit_test_setup(test_virq_lost, setup),
 		cmocka_unit_test_setup(test_virq_lost_vintr, setup),
+		cmocka_unit_test_setup(test_nested_sync, setup),
 		cmocka_unit_test_setup(test_nested_gp, setup),
 	};
 
