@@ -66,7 +66,7 @@ struct svm_nested {
 	u64 kept_pa;
 	u64 kept_cr0, kept_cr4;		/* L1's, when they were checked */
 	struct vmcb *incoming;	/* both areas of a state that is being restored */
-	bool msrpm_stale;	/* L1's map was not merged: its memory may come later */
+	bool memory_stale;	/* L1's memory may come later: its map and tables are unread */
 	u8 *msrpm02;
 	u64 hsave_pa, vm_cr;
 	bool gif;		/* see svm_nested_gif */

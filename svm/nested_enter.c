@@ -212,7 +212,6 @@ static void merge_msrpm(struct vcpu *v)
 	}
 	if (unlikely(changed))
 		n->vmcb02->clean &= ~(u32)VMCB_CLEAN_IOPM;
-	n->msrpm_stale = false;
 }
 
 static void merge_intercepts(struct vcpu *v)
@@ -345,10 +344,18 @@ static void inject_l1s(struct vcpu *v)
 	a->attention = true;
 }
 
+/* What a restored state could not do; the shadow is compared with L1's tables. */
+static void read_memory(struct vcpu *v)
+{
+	svm_nested_of(v)->memory_stale = false;
+	merge_msrpm(v);
+	svm_nested_npt_enter(v);
+}
+
 void svm_nested_prepare(struct vcpu *v)
 {
-	if (unlikely(svm_nested_of(v)->msrpm_stale))
-		merge_msrpm(v);
+	if (unlikely(svm_nested_of(v)->memory_stale))
+		read_memory(v);
 	/* What core has injected is older: L2's own, whose delivery was interrupted. */
 	if (svm_nested_event_waits(v) && !(svm_nested_of(v)->vmcb02->eventinj & EVENTINJ_VALID))
 		inject_l1s(v);

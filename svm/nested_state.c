@@ -87,6 +87,16 @@ static void to_vmcb02(struct vcpu *v)
 	n->vmcb02->clean = 0;
 }
 
+/* What the CPU knows, and what shadows were made of, is not of this state. */
+static void forget_translations(struct vcpu *v)
+{
+	struct svm_nested *n = svm_nested_of(v);
+
+	svm_nested_flush_all(n);
+	((struct svm_vcpu *)v->arch)->asid_gen = 0;
+	shadow_cache_flush_all(n->shadows);
+}
+
 static void load(struct vcpu *v, const struct svm_nested_flags *s)
 {
 	struct svm_vcpu *a = v->arch;
@@ -94,6 +104,7 @@ static void load(struct vcpu *v, const struct svm_nested_flags *s)
 
 	if (!s->guest_mode) {
 		svm_nested_leave(v);
+		forget_translations(v);
 		n->kept_pa = SVM_NOT_KEPT;
 		svm_nested_set_gif(v, s->gif);
 		return;
@@ -104,13 +115,10 @@ static void load(struct vcpu *v, const struct svm_nested_flags *s)
 	memcpy(n->vmcb12, n->incoming, VMCB_SAVE_AREA);
 	n->vmcb12_pa = s->vmcb_pa;
 	n->nrip = 0;
-	/* Neither the CPU's translations nor the shadows are of this state. */
-	svm_nested_flush_all(n);
-	a->asid_gen = 0;
-	shadow_cache_drop_all(n->shadows);
 	svm_nested_to_l2(v);
 	n->run_pending = s->run_pending;
-	n->msrpm_stale = true;
+	forget_translations(v);
+	n->memory_stale = true;
 	a->attention = true;
 	svm_nested_set_gif(v, s->gif);
 }

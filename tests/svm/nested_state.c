@@ -2,6 +2,7 @@
 /* Nested state given to and taken from a vCPU: KVM_SET_ and GET_NESTED_STATE. */
 #include "core/lib/string.h"
 #include "core/vm/nested.h"
+#include "svm/nested.h"
 #include "svm/nested_state_blob.h"
 #include "tests/svm/svm_test.h"
 
@@ -106,6 +107,52 @@ TEST(svm, nested_state_round_trip, .ref = "KVM_SET_NESTED_STATE", .needs = NEED_
 		machine_free(other);
 		machine_free(m);
 	}
+}
+
+#define G_NPT		0x68000			/* four levels for 2 MiB */
+#define G_SEEN		0x70000			/* what L2 reads there is in one of two pages */
+#define G_PAGE(n)	(0x71000 + (n) * PAGE_SIZE)
+
+GUEST64(l2_reads, "1: mov 0x70000, %ebx\n cpuid\n jmp 1b");
+
+static u64 *make_npt(struct machine *m)
+{
+	u64 *table = machine_ptr(m, G_NPT, 4 * PAGE_SIZE);
+
+	for (u64 i = 0; i < 3; i++)
+		table[i * 512] = (G_NPT + (i + 1) * PAGE_SIZE) | 7;
+	for (u64 i = 0; i < 512; i++)
+		table[1536 + i] = i * PAGE_SIZE | 7;
+	for (u32 i = 0; i < 2; i++)
+		*(u32 *)machine_ptr(m, G_PAGE(i), 4) = 0x1111 * (i + 1);
+	return &table[1536 + G_SEEN / PAGE_SIZE];
+}
+
+/*
+ * Guest memory may be restored behind the nested state: what shadows were made
+ * of before says nothing.  And no vmcb12 is kept.
+ */
+TEST(svm, nested_state_then_memory, .ref = "KVM_SET_NESTED_STATE", .needs = NEED_SVM)
+{
+	static struct blob s;
+	struct machine *m = new_machine(t, &s);
+	u64 *entry = make_npt(m);
+	const char *row = "";
+
+	machine_code(m, G_CODE, &l2_reads);
+	vmcb_set_nested_ctl(control_of(&s), NESTED_CTL_NP_ENABLE);
+	vmcb_set_n_cr3(control_of(&s), G_NPT);
+	for (u32 i = 0; i < 4; i++) {
+		EXPECT_EQ(t, virt->nested->state_set(m->v, &s, sizeof(s), false, &row), 0);
+		EXPECT_EQ(t, svm_nested_of(m->v)->kept_pa, SVM_NOT_KEPT);
+		*entry = G_PAGE(i & 1) | 7;
+		m->v->rip = G_CODE;
+		REQUIRE_EQ(t, machine_run(m), EXIT_CPUID);
+		EXPECT(t, m->v->in_l2);
+		EXPECT_EQ(t, machine_get(m, VREG_RBX), 0x1111 * ((i & 1) + 1));
+		EXPECT_EQ(t, get(m, &s), 0);
+	}
+	EXPECT(t, m->v->stat.nested_npf_fills >= 4);
 }
 
 /* Out of guest mode: only GIF counts, and vmcb_pa reads back 0. */
