@@ -42,16 +42,17 @@ void svm_nested_sync_emulated(struct vcpu *v)
 	vmcb_set_int_ctl(n->vmcb12, ctl | (vmcb_get_int_ctl(n->vmcb02) & 0xf));
 }
 
+/* No setters: the clean bits of the page are L1's. */
 static void store_save_area(const struct vcpu *v, struct vmcb *to)
 {
 	const struct vmcb *c = svm_nested_of(v)->vmcb02;
 
-	vmcb_set_es(to, vmcb_get_es(c));
-	vmcb_set_cs(to, vmcb_get_cs(c));
-	vmcb_set_ss(to, vmcb_get_ss(c));
-	vmcb_set_ds(to, vmcb_get_ds(c));
-	vmcb_set_gdtr(to, vmcb_get_gdtr(c));
-	vmcb_set_idtr(to, vmcb_get_idtr(c));
+	to->_es = *vmcb_get_es(c);
+	to->_cs = *vmcb_get_cs(c);
+	to->_ss = *vmcb_get_ss(c);
+	to->_ds = *vmcb_get_ds(c);
+	to->_gdtr = *vmcb_get_gdtr(c);
+	to->_idtr = *vmcb_get_idtr(c);
 	to->_cpl = vmcb_get_cpl(c);
 	to->_efer = vmcb_get_efer(c);
 	to->_cr0 = vmcb_get_cr0(c);

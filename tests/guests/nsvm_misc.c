@@ -238,6 +238,7 @@ static void check_pause(void)
 static void check_clean(void)
 {
 	bool ok = true;
+	u32 clean;
 
 	l2_init(&l2, NULL);
 	for (u32 i = 0; i < 40 && ok; i++) {
@@ -252,7 +253,9 @@ static void check_clean(void)
 		}
 		l2.c.dr6 = i % 4 == 3 ? 0xffff0ff1 + i % 8 : l2.c.dr6;
 		l2.c.clean &= i % 4 == 3 ? ~0x40u : ~0u;
+		clean = l2.c.clean;
 		l2_run_code(&l2, &l2_rdtsc);
+		rt_quiet(l2.c.clean == clean, "clean bits stay", "%x", l2.c.clean);
 		ok = l2_expect_quiet("clean bits", &l2, l2.c.intercept_vec3 >> VEC3_RDTSC & 1 ?
 				     EXIT_VEC3 + VEC3_RDTSC : EXIT_VMMCALL);
 	}
