@@ -213,9 +213,11 @@ static __attribute__((noinline)) bool exit_slow(struct vcpu *v, bool decoded)
 	if (v->in_l2 && v->exit.idt.type == EVENT_INTR && !a->injected)
 		svm_nested_virq_taken(v);
 	a->injected = false;
-	if (v->exit.reason == EXIT_EXCEPTION && svm_inject_guarded(v))
-		return true;
-	return a->attention && svm_inject_finish(v);
+	if (!(v->exit.reason == EXIT_EXCEPTION && svm_inject_guarded(v)) &&
+	    !(a->attention && svm_inject_finish(v)))
+		return false;
+	v->stat.reentries++;
+	return true;
 }
 
 /*

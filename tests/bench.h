@@ -42,6 +42,7 @@ struct bench {
 	bool nested;		/* that can virtualize */
 	const struct guest_code *l2;
 	u32 l2_vec3;		/* what L1 intercepts of it */
+	bool exits;		/* the line has the exits of a round, but the host's interrupts */
 };
 
 /* A file's measurements: static const struct bench x[] SECTION_ENTRY(bench). */

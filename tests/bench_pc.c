@@ -112,6 +112,17 @@ struct guest_vm *bench_make_pc(struct test_ctx *t)
 	return g;
 }
 
+/* Those of before and behind the rounds are too few to count. */
+static void print_exits(struct test_ctx *t, const struct vcpu *v)
+{
+	u64 exits = v->stat.reentries;
+
+	for (u32 i = 0; i < EXIT_REASON_COUNT; i++)
+		exits += i == EXIT_INTR ? 0 : v->stat.exits[i];
+	exits /= ROUNDS;
+	bench_print(t, &exits, 1, "exits");
+}
+
 void bench_run_pc(struct test_ctx *t, struct guest_vm *g)
 {
 	const struct bench *b = bench_of(t);
@@ -124,7 +135,9 @@ void bench_run_pc(struct test_ctx *t, struct guest_vm *g)
 	CHECK(t, end->stop == STOP_DONE, "ended with %s at rip 0x%llx%s%s",
 	      stop_reason_name(end->stop), (unsigned long long)end->rip,
 	      end->why[0] ? ": " : "", end->why);
-	if (end->stop == STOP_DONE)
+	if (end->stop == STOP_DONE && b->exits)
+		print_exits(t, end);
+	else if (end->stop == STOP_DONE)
 		bench_print_guest(t, &g->m);
 }
 

@@ -6,7 +6,8 @@
 # Prints a table per machine and writes OUTDIR/bench.json.  On qemu-svm-icount
 # and on Bochs the figures are instructions and repeat exactly; on qemu-svm they
 # are cycles of the emulating host, which vary.  Instructions are compared with
-# tools/bench.tab: over a limit, or slower than Linux KVM, is a failure.
+# tools/bench.tab: over a limit, or slower than Linux KVM, is a failure, and so
+# is a limit without its figure.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 O=$1
@@ -51,14 +52,21 @@ table() {
 				if ($i == machine)
 					column = i - 1
 		} else if ($1 !~ /^#/ && NF && column && $column != "-") {
-			wanted[$1, $2] = $column
+			if ($2 ~ /^to:/) {
+				other[$1] = substr($2, 4)
+				times[$1] = $column
+			} else {
+				wanted[$1, $2] = $column
+			}
+			if ($2 != "kvm")
+				must[$1] = 1
 		}
 		next
 	}
 	{
 		for (i = 2; i <= NF; i++) { split($i, kv, "="); v[kv[1]] = kv[2] }
 		n++; name[n] = $1; min[n] = v["min"]; med[n] = v["median"]; max[n] = v["max"]
-		unit[n] = v["unit"]
+		unit[n] = v["unit"]; median[$1] = v["median"]
 		if ($1 == "world_switch") bare = v["median"]
 	}
 	function judge(i,    text, kvm) {
@@ -71,18 +79,28 @@ table() {
 			text = text "  OVER " wanted[name[i], "limit"]
 			bad = 1
 		}
+		if (name[i] in other && med[i] > times[name[i]] * median[other[name[i]]]) {
+			text = text "  OVER " times[name[i]] " OF " other[name[i]]
+			bad = 1
+		}
 		return text
 	}
 	END {
 		printf "\n%s\n  %-19s %10s %10s %10s  %-12s %14s %10s %6s\n", machine, "",
 			"min", "median", "max", "unit", "to a bare exit", "KVM", "of it"
 		for (i = 1; i <= n; i++) {
-			ratio = bare && unit[i] != "us" ? sprintf("%.1f", med[i] / bare) : ""
+			counted = unit[i] ~ /^(instructions|cycles)$/
+			ratio = bare && counted ? sprintf("%.1f", med[i] / bare) : ""
 			line = sprintf("  %-19s %10d %10d %10d  %-12s %14s %s", name[i], min[i],
 				med[i], max[i], unit[i], ratio, judge(i))
 			sub(/ +$/, "", line)
 			print line
 		}
+		for (m in must)
+			if (!(m in median)) {
+				printf "  %-19s MISSING\n", m
+				bad = 1
+			}
 		exit bad
 	}' "$here/bench.tab" "$D/$1.txt"
 }

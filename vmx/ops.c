@@ -388,13 +388,22 @@ static __attribute__((noinline)) void entry_refused(struct vcpu *v, enum vmx_res
 }
 
 /*
- * Every exit that is not quick.  True: that was it; false: enter again, with
- * a guarded exception, or because the timer, which has 32 bits, was set only
- * as far as it goes.
+ * False: enter again, with a guarded exception, or because the timer, which has
+ * 32 bits, was set only as far as it goes.
  */
+static bool is_cores(struct vcpu *v, struct vmx_vcpu *x)
+{
+	if (v->exit.reason != EXIT_PREEMPT_TIMER)
+		return !vmx_guarded(v);
+	x->armed = ~0ULL;
+	return !v->alarm || rdtsc() >= v->alarm;
+}
+
+/* Every exit that is not quick.  True: that was it; false: enter again. */
 static __attribute__((noinline)) bool exit_full(struct vcpu *v, struct vmx_vcpu *x, u32 reason)
 {
 	struct vmx_exit_raw raw;
+	bool cores;
 
 	raw.reason = reason;
 	read_exit(v, &raw);
@@ -404,10 +413,9 @@ static __attribute__((noinline)) bool exit_full(struct vcpu *v, struct vmx_vcpu 
 		x->launched = 1;
 	if (vmx_exit_row(reason)->need & VMX_NEED_IDT)
 		after_event_exit(v, &raw);
-	if (v->exit.reason != EXIT_PREEMPT_TIMER)
-		return !vmx_guarded(v);
-	x->armed = ~0ULL;
-	return !v->alarm || rdtsc() >= v->alarm;
+	cores = is_cores(v, x);
+	v->stat.reentries += !cores;
+	return cores;
 }
 
 /* What vmx_exit_decode would do, for rows that have VMX_QUICK. */
