@@ -42,7 +42,6 @@ bool svm_nested_virq_waits(const struct vcpu *vc) { return false; }
 bool svm_nested_wakes(struct vcpu *vc) { return false; }
 bool svm_nested_take_vnmi(struct vcpu *vc) { return false; }
 void svm_nested_vnmi_enter(struct vcpu *vc) { }
-void svm_nested_sync(struct vcpu *vc) { }
 void svm_nested_gif_intercepts(struct vcpu *vc) { }
 void svm_nested_forget_windows(struct vcpu *vc) { }
 void svm_nested_fix_gp(struct vcpu *vc, struct event *e) { }
