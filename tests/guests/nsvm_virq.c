@@ -370,7 +370,8 @@ static void check_vnmi(void)
 	l2.c.rip = l2_nops.start;
 	l2.c.int_ctl = V_NMI_ENABLE;
 	svm_run(&l2);
-	rt_check((u32)l2.c.exitcode == 0xffffffff, "V_NMI_ENABLE later", "exit %llx", l2.c.exitcode);
+	rt_check((u32)l2.c.exitcode == 0xffffffff, "V_NMI_ENABLE later", "exit %llx",
+		 l2.c.exitcode);
 	start(&l2_nops, V_NMI_ENABLE | V_NMI);
 	L2_INTERCEPT(&l2, vec3, VEC3_NMI, true);
 	L2_INTERCEPT(&l2, vec3, VEC3_CPUID, true);
