@@ -31,6 +31,7 @@ static int mem_read(void *ctx, u64 gpa, void *buf, unsigned int len)
 						      gmem_read(&w->v->vm->mem, gpa, buf, len);
 }
 
+/* Of a table in ROM the accessed and dirty bits stay as they are: the write is dropped. */
 static int mem_cmpxchg(void *ctx, u64 gpa, u64 old, u64 new, unsigned int len)
 {
 	struct walk *w = ctx;
@@ -39,9 +40,9 @@ static int mem_cmpxchg(void *ctx, u64 gpa, u64 old, u64 new, unsigned int len)
 
 	if (to_l1(w, &gpa, PTA_WRITE | PTA_TABLE))
 		return -EFAULT;
-	p = gmem_ptr(&w->v->vm->mem, gpa, len);
+	p = gmem_ptr_rw(&w->v->vm->mem, gpa, len);
 	if (!p)
-		return -EFAULT;
+		return gmem_ptr(&w->v->vm->mem, gpa, len) ? 0 : -EFAULT;
 	if (len == 8)
 		ok = __sync_bool_compare_and_swap((u64 *)p, old, new);
 	else

@@ -2,6 +2,7 @@
 /* Nested paging (APM2 15.25) and EPT (SDM3 29.3) through the neutral tables. */
 #include "core/lib/string.h"
 #include "core/mm/pt.h"
+#include "core/mm/pt_walk.h"
 #include "core/x86/regs.h"
 #include "tests/common/common.h"
 #include "vmx/ops.h"
@@ -46,6 +47,45 @@ static void expect_npf(struct machine *m, u64 gpa, bool write, bool exec, bool p
 	EXPECT_EQ(t, f->present, present);
 	EXPECT(t, !f->table_walk);
 	EXPECT_EQ(t, m->v->exit.idt.type, EVENT_NONE);
+}
+
+/* Tables that map the first 2 MiB one to one, at gpa. */
+static void fill_tables(u64 *e, u64 gpa)
+{
+	e[0] = (gpa + PAGE_SIZE) | PTE_P | PTE_W;
+	e[512] = (gpa + 2 * PAGE_SIZE) | PTE_P | PTE_W;
+	e[1024] = PTE_P | PTE_W | PTE_PS;
+}
+
+static void translate_by(struct machine *m, u64 cr3)
+{
+	struct test_ctx *t = m->t;
+	struct event fault;
+	u64 gpa = 0;
+
+	machine_set(m, VREG_CR3, cr3);
+	REQUIRE_EQ(t, vcpu_translate(m->v, G_DATA, PTA_WRITE, &gpa, &fault), 0);
+	EXPECT_EQ(t, gpa, G_DATA);
+}
+
+/* When L0 walks a guest's tables for it: ROM is not written, what is RAM is. */
+TEST(common, walk_in_rom, .ref = "APM2 5.4.2, SDM3 4.8", .needs = NEED_VIRT)
+{
+	struct machine *m = machine_new(t, MODE_LONG64, &c_read);
+	u64 *ram = machine_ptr(m, PAGE, 3 * PAGE_SIZE), before[3];
+	u8 *rom;
+
+	REQUIRE_EQ(t, vm_add_rom(&m->vm, FAR_GPA, 3 * PAGE_SIZE, 0, &rom), 0);
+	fill_tables(ram, PAGE);
+	fill_tables((u64 *)rom, FAR_GPA);
+	for (u32 i = 0; i < 3; i++)
+		before[i] = ((u64 *)rom)[512 * i];
+	translate_by(m, PAGE);
+	for (u32 i = 0; i < 3; i++)
+		EXPECT_EQ(t, ram[512 * i] & (PTE_A | PTE_D), i < 2 ? PTE_A : PTE_A | PTE_D);
+	translate_by(m, FAR_GPA);
+	for (u32 i = 0; i < 3; i++)
+		EXPECT_EQ(t, ((u64 *)rom)[512 * i], before[i]);
 }
 
 TEST(common, npf_not_mapped, .ref = "APM2 15.25.6, SDM3 table 28-7", .needs = NEED_VIRT)
