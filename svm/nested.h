@@ -225,7 +225,7 @@ static inline void svm_nested_sync(struct vcpu *v)
 	struct vmcb *c12 = n->vmcb12;
 	const struct vmcb *c02 = n->vmcb02;
 	/* A borrowed V_IRQ says nothing about L1's. */
-	u32 virq = a->virq_window | a->virq_held ? 0 : INT_CTL_V_IRQ;
+	u32 virq = (a->virq_window | a->virq_held) ? 0 : INT_CTL_V_IRQ;
 
 	n->run_pending = false;
 	c12->eventinj = 0;
