@@ -327,6 +327,23 @@ static void check_clean_lies(void)
 	}
 }
 
+/* What has another clean bit than the rest is checked when only it has changed. */
+static void check_clean_vnmi(void)
+{
+	if (!svm_has(SVM_VNMI)) {
+		rt_note("no virtual NMIs");
+		return;
+	}
+	l2_init(&l2, NULL);
+	l2.c.clean = 0;
+	l2_run_code(&l2, &l2_rdtsc);
+	l2_expect("without virtual NMIs", &l2, EXIT_VMMCALL);
+	l2.c.int_ctl |= V_NMI_ENABLE;
+	l2.c.clean = ~8u;
+	l2_run_code(&l2, &l2_rdtsc);
+	l2_expect("virtual NMIs without the NMI intercept", &l2, EXIT_INVALID);
+}
+
 int main(struct rt_info *info)
 {
 	const char *why;
@@ -343,5 +360,6 @@ int main(struct rt_info *info)
 	check_pause();
 	check_clean();
 	check_clean_lies();
+	check_clean_vnmi();
 	return rt_result();
 }
