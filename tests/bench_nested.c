@@ -134,7 +134,8 @@ static void bench_nested_state(struct test_ctx *t)
 		v[i] = rdtsc() - start;
 		REQUIRE(t, m->v->in_l2);
 	}
-	EXPECT(t, m->v->stat.nested_npf_fills >= SAMPLES);
+	/* Shadows that are still right are not made again. */
+	EXPECT(t, m->v->stat.nested_npf_fills && m->v->stat.nested_npf_fills < SAMPLES);
 	bench_print(t, v, SAMPLES, bench_unit());
 }
 
