@@ -239,6 +239,17 @@ static __attribute__((noinline)) bool intr_waits(struct vcpu *v)
 }
 
 /*
+ * QEMU 7.2 helper.c cpu_x86_update_cr0 returns early with EFER.LME where CR4.PAE is
+ * clear, and do_vmexit loads CR0 while both are still the guest's: the host would go
+ * on without paging, or in real mode.  Without CR0.PG the guest runs as well with PAE.
+ */
+static inline void keep_cr0(struct vmcb *c)
+{
+	if (unlikely(vmcb_get_efer(c) & EFER_LME && !(vmcb_get_cr0(c) & CR0_PG)))
+		vmcb_set_cr4(c, vmcb_get_cr4(c) | CR4_PAE);
+}
+
+/*
  * Enters until an exit is core's: what only served a window, a step or a guard
  * goes back into the guest.  A host interrupt that came meanwhile ends the next
  * entry at once, so this loop does not keep it waiting.
@@ -263,6 +274,8 @@ static void svm_enter(struct vcpu *v)
 				kick();
 		}
 		state_to_vmcb(v, c);
+		if (unlikely(svm.quirks.cr0_lost))
+			keep_cr0(c);
 		if (unlikely(svm.quirks.cr2_lost))
 			write_cr2(vmcb_get_cr2(c));
 		svm_world_switch(v, a->vmcb_pa, (u64)sc, (u64)a->vmcb01);

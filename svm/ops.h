@@ -23,6 +23,7 @@ struct svm_quirks {
 	bool int3_is_swint;	/* INT3 meets the intercept of INT n, not that of #BP */
 	bool lmsw_not_sel;	/* LMSW does not meet the selective CR0 intercept */
 	bool pdpte_accessed;	/* sets the accessed bit of PDPTEs, which is reserved */
+	bool cr0_lost;		/* #VMEXIT behind LME without PG and PAE does not load CR0 */
 	bool cr8_virq_fatal;	/* MOV to CR8 with V_IRQ pending stops the emulator */
 	bool boot_cpu_races;	/* FXRSTOR of any CPU may undo VMRUN or #VMEXIT of the boot CPU */
 };

@@ -186,6 +186,22 @@ static void probe_cr2(struct probe *p, struct svm_quirks *q)
 		q->cr2_lost = vmcb_get_cr2(p->c) != cr2;
 }
 
+/* An unpaged guest that has set LME first: #VMEXIT must load CR0 (APM2 15.6). */
+static void probe_cr0(struct probe *p, struct svm_quirks *q)
+{
+	static const u8 code[] = { 0x0f, 0x01, 0xd9 };
+	const u64 cr0 = read_cr0();
+
+	guest_reset(p, code, sizeof(code), 0);
+	/* In real mode the host would end up there, too. */
+	vmcb_set_cr0(p->c, CR0_ET | CR0_PE);
+	vmcb_set_efer(p->c, EFER_SVME | EFER_LME);
+	guest_run(p, false);
+	q->cr0_lost = read_cr0() != cr0;
+	if (q->cr0_lost)
+		write_cr0(cr0);
+}
+
 /* A single step: the #DB intercept comes with DR6.BS set (APM2 15.12.2). */
 static void probe_db(struct probe *p, struct svm_quirks *q)
 {
@@ -242,6 +258,7 @@ int svm_find_quirks(struct svm_quirks *q)
 		probe_virq_prio(&p, q);
 		probe_intr(&p, q);
 		probe_cr2(&p, q);
+		probe_cr0(&p, q);
 		probe_db(&p, q);
 		probe_int3(&p, q);
 		probe_lmsw(&p, q);

@@ -269,3 +269,20 @@ TEST(svm, entry_invalid_code, .ref = "APM2 appendix C", .needs = NEED_SVM)
 	EXPECT_EQ(t, m->v->exit.fail.stage, ENTRY_FAIL_GUEST);
 	EXPECT_EQ(t, vmcb_of(m)->exitcode, ~0ULL);
 }
+
+/* APM2 15.6: #VMEXIT loads CR0, also when the guest has EFER.LME without paging and PAE. */
+TEST(svm, exit_loads_cr0, .ref = "APM2 15.6", .needs = NEED_SVM)
+{
+	struct machine *m = svm_machine(t);
+	u64 cr0 = read_cr0();
+
+	vmcb_set_cr0(vmcb_of(m), CR0_ET | CR0_PE);
+	vmcb_set_cr4(vmcb_of(m), 0);
+	vmcb_set_efer(vmcb_of(m), EFER_SVME | EFER_LME);
+	svm_expect(m, SVM_EXIT_VMMCALL, "protected mode with EFER.LME");
+	EXPECT_EQ(t, read_cr0(), cr0);
+	svm_rewind(m);
+	vmcb_set_cr0(vmcb_of(m), CR0_ET);
+	svm_run(m);
+	EXPECT_EQ(t, read_cr0(), cr0);
+}
