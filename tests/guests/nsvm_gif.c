@@ -214,12 +214,16 @@ static void check_intr_later(void)
 	rt_check(ipis == 1, "L1 takes it", "%u", ipis);
 	svm_run(&l2);
 	l2_expect("L2 goes on", &l2, EXIT_VMMCALL);
-	/* With the shadow of STI: it exits behind the next instruction. */
+	/*
+	 * With the shadow of STI: it exits behind the next instruction.  A hypervisor
+	 * below that comes in between may make the exit there: what L1 intercepts
+	 * does not wait for L2's shadow.
+	 */
 	start(&l2_sti);
 	L2_INTERCEPT(&l2, vec3, VEC3_INTR, true);
 	enter_pending(false);
 	stgi();
-	rt_check(l2.c.exitcode == EXIT_INTR && l2.c.rip == l2_sti.at + 2, "INTR behind STI",
+	rt_check(l2.c.exitcode == EXIT_INTR && l2.c.rip - l2_sti.at - 1 <= 1, "INTR behind STI",
 		 "exit %llx at %llx, not %lx", l2.c.exitcode, l2.c.rip, l2_sti.at + 2);
 	sti_nop();
 	cli();
