@@ -6,6 +6,7 @@
 #include "core/lib/string.h"
 #include "core/mm/host.h"
 #include "core/vm/insn.h"
+#include "core/vm/sched.h"
 #include "core/x86/insn.h"
 #include "core/x86/lapic_hw.h"
 #include "core/x86/msr.h"
@@ -272,6 +273,8 @@ static void svm_enter(struct vcpu *v)
 				return;
 			if (a->kick)
 				kick();
+			if (unlikely(v->early))
+				sched_wait(v);
 		}
 		state_to_vmcb(v, c);
 		if (unlikely(svm.quirks.cr0_lost))
@@ -355,6 +358,7 @@ static const struct virt_ops svm_ops = {
 	.load = svm_load,
 	.put = svm_put,
 	.enter = svm_enter,
+	.enter_waits = true,
 	.own_timer = svm_own_timer,
 	.boot_cpu_alone = svm_boot_cpu_alone,
 	.tsc_format = svm_tsc_format,

@@ -155,8 +155,8 @@ static void deliver_events(struct vcpu *v)
 {
 	struct event_gate gate;
 	struct event e;
+	bool fresh, injected;
 	u32 windows;
-	bool fresh;
 
 	v->stat.req_event++;
 	if (v->apic)
@@ -166,7 +166,8 @@ static void deliver_events(struct vcpu *v)
 	else
 		vcpu_gate(v, &gate);
 	fresh = v->events.reinject.type == EVENT_NONE;
-	if (event_next(&v->events, &gate, &e, &windows)) {
+	injected = event_next(&v->events, &gate, &e, &windows);
+	if (injected) {
 		/* One that is delivered again was acknowledged the first time. */
 		if (v->apic && e.type == EVENT_INTR && fresh)
 			vcpu_irq_take(v, &e);
@@ -182,11 +183,8 @@ static void deliver_events(struct vcpu *v)
 		virt->windows(v, windows);
 		v->windows = windows;
 	}
-	if (v->early) {
-		sched_learn(v);
-		while (rdtsc() < v->enter_at)
-			cpu_relax();
-	}
+	if (v->early && !(injected && virt->enter_waits))
+		sched_wait(v);
 }
 
 static void trace_exit(struct vcpu *v)

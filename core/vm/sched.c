@@ -392,7 +392,7 @@ static bool fire_early(struct sched_cpu *c, u8 lead)
  * A lead grows fast and shrinks slowly: rather a wait than a late interrupt.
  * What is very late had something else in between.
  */
-void sched_learn(struct vcpu *v)
+void sched_wait(struct vcpu *v)
 {
 	u64 *lead = &home(v)->lead[v->early - 1];
 	u64 now = rdtsc(), max = lead_max();
@@ -402,6 +402,8 @@ void sched_learn(struct vcpu *v)
 		*lead -= MIN(*lead, (v->enter_at - now) / 64);
 	else if (now - v->enter_at < max)
 		*lead = MIN(*lead + (now - v->enter_at) / 4, max);
+	while (rdtsc() < v->enter_at)
+		cpu_relax();
 }
 
 /* v: the vCPU that runs; NULL: the CPU is idle. */

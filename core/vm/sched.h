@@ -59,8 +59,11 @@ void sched_rearm(struct vcpu *v);
 void sched_soon(struct vcpu *v);
 /* Of the running vCPU: sets v->alarm and the host's timer. */
 void sched_arm(struct vcpu *v);
-/* With v->early, before v is entered: compares now with the time that was meant. */
-void sched_learn(struct vcpu *v);
+/*
+ * With v->early, before v is entered: waits until it is time, and learns from how
+ * early or late it was.  v->early is 0 behind it.
+ */
+void sched_wait(struct vcpu *v);
 /* The host's interrupt or timer ended v's guest.  False: v->stop is set. */
 bool __must_check sched_host_event(struct vcpu *v);
 /* All vCPUs of vm park; when they have, it is saved and restored.  Any CPU. */

@@ -98,6 +98,8 @@ struct virt_ops {
 	 * handled when EXIT_NMI comes back.
 	 */
 	void (*enter)(struct vcpu *v);
+	/* With v->early and an event to inject, enter calls sched_wait as its last act. */
+	bool enter_waits;
 	/*
 	 * Does enter leave the guest (EXIT_PREEMPT_TIMER) soon after v->alarm?
 	 * Otherwise the host's timer must interrupt it.
