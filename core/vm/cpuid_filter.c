@@ -205,7 +205,9 @@ static void topology_leaf(u32 leaf, u32 subleaf, const struct cpuid_view *v,
 
 /*
  * Only states that are given, no supervisor states (SDM1 13.2).  EBX of the
- * first two is the CPU's: it follows XCR0, which is the guest's now.
+ * first is the CPU's: it follows XCR0, which is the guest's now.  That of the
+ * second is of XCR0 alone, and Bochs 2.7 has the standard format's there
+ * (cpu/crregs.cc, get_xsave_leaf).
  */
 static void xsave_features(u32 leaf, u32 subleaf, const struct cpuid_view *v,
 			   struct cpuid_regs *r)
@@ -216,21 +218,56 @@ static void xsave_features(u32 leaf, u32 subleaf, const struct cpuid_view *v,
 		r->ecx = r->ecx ? v->xsave_size : 0;
 	} else if (subleaf == 1) {
 		r->eax &= (u32)EAX_D1_GIVEN;
+		r->ebx = r->eax & BIT(1) ? v->xsave_compact : 0;	/* XSAVEC */
 		r->ecx = r->edx = 0;
 	} else if (subleaf > 63 || !(v->xcr0 >> subleaf & 1)) {
 		*r = (struct cpuid_regs){ 0 };
 	}
 }
 
+#define CRYSTAL_KHZ	((u32)(VLAPIC_TIMER_HZ / 1000))
+/* Guests multiply it by the crystal's kHz in 32 bits, Linux among them. */
+#define NUMERATOR_MAX	(~0U / CRYSTAL_KHZ)
+
+/* *num / *den, which are not 0, as the best fraction with a numerator of at most max. */
+static void best_ratio(u64 *num, u64 *den, u64 max)
+{
+	u64 a = *num, b = *den, old_n = 0, n = 1, old_d = 1, d = 0;
+	bool last = false;
+
+	/* Convergents of the continued fraction, the last one cut short to fit. */
+	while (b && !last) {
+		u64 q = a / b, rest = a - q * b, take = n ? MIN(q, (max - old_n) / n) : q;
+		u64 next_n = old_n + take * n, next_d = old_d + take * d;
+
+		/* No more than half of a term is farther off than none of it. */
+		last = take < q;
+		if (last && 2 * take <= q)
+			break;
+		old_n = n;
+		old_d = d;
+		n = next_n;
+		d = next_d;
+		a = b;
+		b = rest;
+	}
+	*num = n;
+	*den = d;
+}
+
 /*
  * The crystal is also the clock of the APIC timer (SDM3 11.5.4): ours counts
- * nanoseconds.  The ratio makes the TSC's kHz of it.
+ * nanoseconds.  The ratio makes the TSC's kHz of it, mostly to a millionth, to
+ * 120 of them at worst; the hypervisor's leaf has it in full.
  */
 static void tsc_leaf(u32 leaf, u32 subleaf, const struct cpuid_view *v, struct cpuid_regs *r)
 {
-	if (v->apic && v->tsc_khz)
-		*r = (struct cpuid_regs){ .eax = VLAPIC_TIMER_HZ / 1000, .ebx = v->tsc_khz,
-					  .ecx = VLAPIC_TIMER_HZ };
+	u64 num = v->tsc_khz, den = CRYSTAL_KHZ;
+
+	if (!v->apic || !v->tsc_khz)
+		return;
+	best_ratio(&num, &den, NUMERATOR_MAX);
+	*r = (struct cpuid_regs){ .eax = (u32)den, .ebx = (u32)num, .ecx = VLAPIC_TIMER_HZ };
 }
 
 /* The base frequency, in MHz, is the TSC's; no turbo below it. */

@@ -48,6 +48,7 @@ struct cpuid_view {
 	u32 tsc_khz;		/* of the guest's TSC */
 	u64 xcr0;		/* states that it may enable */
 	u32 xsave_size;		/* bytes of the area for all of them */
+	u32 xsave_compact;	/* those of a compacted one for what its XCR0 enables now */
 };
 
 /*

@@ -87,6 +87,8 @@ static __attribute__((noinline)) void fix_cpuid(struct vcpu *v, u32 leaf, u32 su
 		.apic_on = v->apic && v->apic->s.base & APIC_BASE_EN,
 		.tsc_khz = (u32)vm_tsc_khz(v->vm), .xcr0 = vm_cpu(v->vm)->xcr0,
 		.xsave_size = vm_cpu(v->vm)->xsave_size,
+		.xsave_compact = leaf == 0xd && run_policy.caps->xsave ?
+			xcr0_compact_size(run_policy.caps, xgetbv(0)) : 0,
 		.svm = v->nested && virt->vendor == VIRT_SVM ? virt->nested->cpuid(v) : NULL,
 	};
 

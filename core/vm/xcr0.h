@@ -28,6 +28,18 @@ static inline u32 xcr0_area_size(const struct cpu_caps *c, u64 xcr0)
 	return size;
 }
 
+/* Bytes of the compacted format with the states of xcr0 (SDM1 13.4.3). */
+static inline u32 xcr0_compact_size(const struct cpu_caps *c, u64 xcr0)
+{
+	u32 size = XSAVE_HEADER_END;
+
+	for (u32 i = 2; i < CPU_MAX_XSTATE; i++)
+		if (xcr0 & BIT(i))
+			size = (c->xstate[i].aligned ? ALIGN_UP(size, 64) : size) +
+			       c->xstate[i].size;
+	return size;
+}
+
 /* What of XCR0_GIVEN the CPU has; 0 without XSAVE. */
 static inline u64 xcr0_of_caps(const struct cpu_caps *c)
 {

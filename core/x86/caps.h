@@ -47,7 +47,8 @@ struct cpu_caps {
 	u64 xss_supported;		/* 0Dh.1 EDX:ECX */
 	u32 xsave_size_max;		/* 0Dh.0 ECX: all of xcr0_supported */
 	u32 xsave_size_now;		/* 0Dh.0 EBX: what XCR0 enables now */
-	struct { u32 size, offset; } xstate[CPU_MAX_XSTATE];	/* 0Dh.n */
+	/* 0Dh.n; aligned: to 64 bytes, in the compacted format */
+	struct { u32 size, offset; bool aligned; } xstate[CPU_MAX_XSTATE];
 
 	struct cpuid_regs svm_leaf;	/* 8000_000A raw, zero when absent */
 	struct cpuid_regs sev_leaf;	/* 8000_001F raw, zero when absent */

@@ -291,6 +291,7 @@ TEST(common, cpuid_xsave_size, .ref = "SDM2 CPUID leaf 0Dh, APM3 E.3.14", .needs
 	machine_set(m, VREG_XCR0, 7);
 	EXPECT_EQ(t, guest_cpuid(m, 0xd, 0).ebx, run_policy.caps->xstate[2].offset + 256);
 	EXPECT(t, !(guest_cpuid(m, 0xd, 1).eax & BIT(3)));
+	EXPECT_EQ(t, guest_cpuid(m, 0xd, 1).ebx, guest_cpuid(m, 0xd, 1).eax & BIT(1) ? 832 : 0);
 }
 
 GUEST64(c_ud2, "ud2");

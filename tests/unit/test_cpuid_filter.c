@@ -21,7 +21,8 @@ static struct cpuid_regs guest_view(u32 leaf, u32 subleaf, const struct cpuid_vi
 static struct cpuid_regs guest(u32 leaf, u32 subleaf, u64 cr4, u32 id, struct cpuid_regs cpu)
 {
 	const struct cpuid_view v = { .cr4 = cr4, .id = id, .cpus = 1, .tsc_khz = 1234567,
-				       .xcr0 = 0x2e7, .xsave_size = 2696 };
+				       .xcr0 = 0x2e7, .xsave_size = 2696,
+				       .xsave_compact = 840 };
 
 	return guest_view(leaf, subleaf, &v, cpu);
 }
@@ -181,7 +182,9 @@ static void test_xsave_states(void **state)
 	/* The CPU's own are fewer. */
 	assert_regs(guest(0xd, 0, 0, 0, (struct cpuid_regs){ 7, 832, 832, 0 }), 7, 832, 2696, 0);
 	assert_regs(guest(0xd, 0, 0, 0, zeros), 0, 0, 0, 0);
-	assert_regs(guest(0xd, 1, 0, 0, (struct cpuid_regs){ 0x1f, 832, 0x100, 1 }), 7, 832, 0, 0);
+	/* Of XCR0 alone, in the compacted format; reserved without that format. */
+	assert_regs(guest(0xd, 1, 0, 0, (struct cpuid_regs){ 0x1f, 3000, 0x100, 1 }), 7, 840, 0, 0);
+	assert_regs(guest(0xd, 1, 0, 0, (struct cpuid_regs){ 5, 832, 0x100, 1 }), 5, 0, 0, 0);
 	assert_regs(guest(0xd, 17, 0, 0, amx), 0, 0, 0, 0);
 	assert_regs(guest(0xd, 9, 0, 0, (struct cpuid_regs){ 8, 2688, 0, 0 }), 8, 2688, 0, 0);
 }
@@ -248,10 +251,31 @@ static void test_topology(void **state)
 	assert_int_equal(guest_view(4, 4, &six, zeros).eax, 0);
 }
 
+/* CRYSTAL * EBX fits into 32 bits in kHz, and the TSC comes out of it. */
+static void test_any_frequency(void **state)
+{
+	static const u32 fixed[] = { 1000, 50001, 999999, 1000000, 2596090, 3500000, 6000000 };
+	u32 khz = 1000;
+
+	for (u32 i = 0; khz < 10000000; i++) {
+		const struct cpuid_view v = { .apic = true, .cpus = 1, .tsc_khz = khz };
+		struct cpuid_regs r = guest_view(0x15, 0, &v, zeros);
+		u64 got;
+
+		assert_int_equal(r.ecx, 1000000000);
+		assert_true(r.eax && r.ebx && r.ebx <= ~0U / 1000000);
+		got = 1000000ULL * r.ebx * 1000 / r.eax;
+		assert_in_range(got, khz * 1000ULL - khz / 8, khz * 1000ULL + khz / 8);
+		khz = i < ARRAY_SIZE(fixed) ? fixed[i] : khz + khz / 97 + 1;
+		if (i == ARRAY_SIZE(fixed))
+			khz = 1001;
+	}
+}
+
 static void test_frequencies(void **state)
 {
 	/* TSC = crystal * EBX / EAX, and the crystal is the APIC timer's clock. */
-	assert_regs(guest_view(0x15, 0, &six, zeros), 1000000, 2100000, 1000000000, 0);
+	assert_regs(guest_view(0x15, 0, &six, zeros), 10, 21, 1000000000, 0);
 	assert_int_equal(guest_view(HYPERVISOR_LEAF, 0, &six, zeros).eax, HYPERVISOR_FREQ_LEAF);
 	/* A base frequency that is none of the guest's: SDM2 CPUID 16h. */
 	assert_regs(guest_view(0x16, 0, &six, (struct cpuid_regs){ 3500, 4000, 100, 0 }),
@@ -277,6 +301,7 @@ int main(void)
 		cmocka_unit_test(test_apic_features),
 		cmocka_unit_test(test_topology),
 		cmocka_unit_test(test_frequencies),
+		cmocka_unit_test(test_any_frequency),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
