@@ -91,6 +91,16 @@ RULE(msrpm)
 	return map_ok(vmcb_get_msrpm_base_pa(c), MSRPM_SIZE, env);
 }
 
+/*
+ * Its last byte is not at the last physical address either: APM2 15.5.1 refuses
+ * maps that extend to an address greater than or equal to the highest.  The I/O
+ * map is read for 8 KiB and three bits, and so never gets there.
+ */
+RULE(msrpm_last)
+{
+	return map_ok(vmcb_get_msrpm_base_pa(c), MSRPM_SIZE + 1, env);
+}
+
 RULE(iopm)
 {
 	return map_ok(vmcb_get_iopm_base_pa(c), IOPM_SIZE, env);

@@ -79,6 +79,8 @@ static const struct row bad[] = {
 	ROW("I/O map at bit 63",		OR(iopm_base_pa, BIT64(63))),
 	KNOWN("MSR map reaches beyond them", KNOWN_BOCHS_BARE, BOCHS_MAP,
 	      PHYS(msrpm_base_pa, -0x1000ULL)),
+	KNOWN("MSR map reaches the last of them", KNOWN_BOCHS_BARE, BOCHS_MAP,
+	      PHYS(msrpm_base_pa, -0x2000ULL)),
 	KNOWN("I/O map reaches beyond them", KNOWN_BOCHS_BARE, BOCHS_MAP,
 	      PHYS(iopm_base_pa, -0x2000ULL)),
 	ROW("event of type 1",			SET(eventinj, EVENT_INTR | 0x100 | 0x30)),

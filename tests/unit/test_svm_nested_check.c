@@ -99,8 +99,10 @@ static const struct row rows[] = {
 	R(msrpm,		P(msrpm_base_pa, END)),
 	R(msrpm,		P(msrpm_base_pa, ~0ULL)),
 	R(msrpm,		P(msrpm_base_pa, END - 0x1000), P(intercept_vec3, 0)),
-	OK(			P(msrpm_base_pa, END - 0x2000)),
-	OK(			P(msrpm_base_pa, END - 0x1001)),
+	R(msrpm_last,		P(msrpm_base_pa, END - 0x2000)),
+	R(msrpm_last,		P(msrpm_base_pa, END - 0x1001)),
+	OK(			P(msrpm_base_pa, END - 0x3000)),
+	OK(			P(msrpm_base_pa, END - 0x2001)),
 	R(iopm,			P(iopm_base_pa, END - 0x2000)),
 	R(iopm,			P(iopm_base_pa, END)),
 	R(iopm,			P(iopm_base_pa, BIT(63))),
@@ -337,7 +339,7 @@ static bool controls_legal(const u64 *q, const struct nested_check_env *env)
 		return false;
 	if (np && (!env->npt || !env->l1_paging || q[0xb0 / 8] >= end))
 		return false;
-	if ((q[0x48 / 8] | 0xfff) + 0x1000 >= end || (q[0x48 / 8] | 0xfff) >= end)
+	if ((q[0x48 / 8] | 0xfff) + 0x1000 >= end - 1 || (q[0x48 / 8] | 0xfff) >= end)
 		return false;
 	if ((q[0x40 / 8] | 0xfff) + 0x2000 >= end || (q[0x40 / 8] | 0xfff) >= end)
 		return false;
