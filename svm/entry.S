@@ -109,3 +109,15 @@ svm_vmrun_bare:
 	pop	%rbx
 	pop	%rbp
 	ret
+
+/* u64 svm_break(void) */
+	.globl svm_break, svm_break_at
+svm_break:
+	xor	%r8d, %r8d
+svm_break_at:
+	nop
+1:	mov	%r8, %rax
+	ret
+	.pushsection .nb.ex_table, "a"
+	.quad	svm_break_at, 1b
+	.popsection

@@ -36,6 +36,10 @@ static inline void invlpga(u64 va, u32 asid)
  */
 void svm_vmrun_bare(u64 vmcb_pa);
 
+/* An instruction for a breakpoint, at svm_break_at: 0, or VEC_DB + 1 if #DB came.  (entry.S) */
+u64 svm_break(void);
+extern const char svm_break_at[];
+
 struct vcpu;
 
 /*

@@ -9,6 +9,7 @@
 #include "svm/inject.h"
 #include "svm/npt.h"
 #include "svm/perm.h"
+#include "svm/quirks.h"
 
 struct vmcb *svm_nested_page(struct vcpu *v, u64 pa)
 {
@@ -483,6 +484,8 @@ void svm_nested_enter(struct vcpu *v)
 	n->vmcb01->rflags = v->rflags;
 	n->run_pending = true;
 	n->gif = true;
+	if (unlikely(vmcb_get_dr7(n->vmcb01) & DR7_ENABLES))
+		svm_disarm(vmcb_get_dr7(n->vmcb01));
 	load_l2(v);
 	svm_nested_to_l2(v);
 	merge_msrpm(v);

@@ -12,6 +12,7 @@
 #include "svm/inject.h"
 #include "svm/npt.h"
 #include "svm/perm.h"
+#include "svm/quirks.h"
 
 /*
  * APM2 15.21.4: taking it clears V_IRQ, also where the delivery then faults.
@@ -215,6 +216,8 @@ void svm_nested_exit(struct vcpu *v, u64 code, u64 info1, u64 info2)
 		page->nrip = n->nrip;
 	}
 	n->nrip = 0;
+	if (unlikely(vmcb_get_dr7(n->vmcb02) & DR7_ENABLES))
+		svm_disarm(vmcb_get_dr7(n->vmcb02));
 	svm_nested_leave(v);
 	n->kept_pa = kept_pa;
 	load_l1(v);

@@ -25,6 +25,7 @@ struct svm_quirks {
 	bool pdpte_accessed;	/* sets the accessed bit of PDPTEs, which is reserved */
 	bool cr0_lost;		/* #VMEXIT behind LME without PG and PAE does not load CR0 */
 	bool cr8_virq_fatal;	/* MOV to CR8 with V_IRQ pending stops the emulator */
+	bool dr7_stays;		/* breakpoints stay armed when #VMEXIT has cleared DR7 */
 	bool boot_cpu_races;	/* FXRSTOR of any CPU may undo VMRUN or #VMEXIT of the boot CPU */
 };
 

@@ -84,6 +84,7 @@ void svm_describe(char *buf, size_t size)
 		{ svm.quirks.pdpte_accessed, "pdpte_accessed" },
 		{ svm.quirks.cr0_lost, "cr0_lost" },
 		{ svm.quirks.cr8_virq_fatal, "cr8_virq_fatal" },
+		{ svm.quirks.dr7_stays, "dr7_stays" },
 		{ svm.quirks.boot_cpu_races, "boot_cpu_races" },
 	};
 	unsigned int any = 0;

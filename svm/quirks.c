@@ -248,6 +248,55 @@ static void probe_int(struct probe *p, struct svm_quirks *q)
 			(u32)(EVENTINJ_VALID | EVENTINJ_TYPE(EVENTINJ_SOFT_INT) | P_VECTOR);
 }
 
+/*
+ * The guest writes DR7, with no breakpoint of its own in the way.  NMIs are the
+ * host's: once it has GIF it takes them.
+ */
+static void guest_dr7(struct probe *p, u64 from, u64 to)
+{
+	static const u8 code[] = { 0x0f, 0x23, 0xf8, 0x0f, 0x01, 0xd9 };
+
+	guest_reset(p, code, sizeof(code), RFLAGS_RF);
+	vmcb_set_dr7(p->c, from);
+	p->c->rax = to;
+	for (unsigned int tries = 0; tries < 100; tries++) {
+		clgi();
+		svm_vmrun_bare((u64)p->c);
+		stgi();
+		if (p->c->exitcode != SVM_EXIT_NMI)
+			break;
+	}
+}
+
+/* A guest arms a breakpoint: it must not be one of the host's (APM2 15.6). */
+static void probe_dr7(struct probe *p, struct svm_quirks *q)
+{
+	const u64 armed = DR7_FIXED1 | BIT(0);
+
+	write_dr0((u64)svm_break_at);
+	guest_dr7(p, DR7_FIXED1, armed);
+	q->dr7_stays = svm_break() != 0;
+	if (q->dr7_stays)
+		guest_dr7(p, armed, DR7_FIXED1);
+	write_dr0(0);
+}
+
+/* Only the processor's own MOV to DR7 disarms what DR7 names: a guest does it. */
+void svm_disarm(u64 dr7)
+{
+	struct probe p = { 0 };
+	u64 flags;
+
+	if (!svm.quirks.dr7_stays)
+		return;
+	if (!probe_alloc(&p)) {
+		flags = irq_save();
+		guest_dr7(&p, dr7, DR7_FIXED1);
+		irq_restore(flags);
+	}
+	probe_free(&p);
+}
+
 int svm_find_quirks(struct svm_quirks *q)
 {
 	struct probe p = { 0 };
@@ -263,6 +312,7 @@ int svm_find_quirks(struct svm_quirks *q)
 		probe_int3(&p, q);
 		probe_lmsw(&p, q);
 		probe_int(&p, q);
+		probe_dr7(&p, q);
 		if (svm.caps.nrips)
 			probe_soft(&p, q);
 	}

@@ -15,4 +15,11 @@
  */
 int __must_check svm_find_quirks(struct svm_quirks *q);
 
+/*
+ * Behind the #VMEXIT of a guest whose DR7 was that: no breakpoint of its is
+ * armed on this CPU (APM2 15.6).  Does nothing without
+ * memory for it, or where #VMEXIT has done it.
+ */
+void svm_disarm(u64 dr7);
+
 #endif

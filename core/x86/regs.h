@@ -74,6 +74,7 @@
 #define DR6_BS		BIT(14)
 #define DR6_BT		BIT(15)
 #define DR7_FIXED1	0x400ULL
+#define DR7_ENABLES	BITS(7, 0)	/* L0, G0 to L3, G3 */
 #define DR7_GD		BIT(13)
 
 #define XCR0_X87	BIT(0)

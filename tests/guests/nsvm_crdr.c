@@ -193,6 +193,60 @@ static void check_effects(void)
 	write_cr8(0);
 }
 
+#define DR7_INIT	0x400
+#define TCG_DR7		"QEMU 7.2 svm_helper.c:854 do_vmexit: no cpu_x86_update_dr7"
+
+static volatile u32 breaks, watched;
+
+static bool on_break(struct rt_regs *r)
+{
+	breaks++;
+	r->flags |= FL_RF;
+	return true;
+}
+
+extern char break_here[];
+static void touch(void)
+{
+	watched++;
+	__asm__ volatile("break_here: nop" ::: "memory");
+}
+
+L2_CODE(break_on, "", "mov %rbx, %dr0; mov %rcx, %dr7");
+
+/* APM2 15.6: #VMEXIT disables all breakpoints, L1's and L2's. */
+static void check_breakpoints(void)
+{
+	static const struct {
+		const char *name;
+		char *at;
+		u32 dr7;
+		bool l1;
+	} row[] = {
+		{ "L1's, execution", break_here, DR7_INIT | 2, true },
+		{ "L1's, write", (char *)&watched, DR7_INIT | 0xd0002, true },
+		{ "L2's, execution", break_here, DR7_INIT | 2, false },
+		{ "L2's, write", (char *)&watched, DR7_INIT | 0xd0001, false },
+	};
+
+	rt_set_handler(VEC_DB, on_break);
+	for (unsigned int i = 0; i < ARRAY_LEN(row); i++) {
+		l2_init(&l2, NULL);
+		l2.regs.rbx = (ulong)row[i].at;
+		l2.regs.rcx = row[i].l1 ? DR7_INIT : row[i].dr7;
+		write_dr0(l2.regs.rbx);
+		if (row[i].l1)
+			write_dr7(row[i].dr7);
+		l2_run_code(&l2, &l2_break_on);
+		rt_check(read_dr7() == DR7_INIT && l2.c.dr7 == l2.regs.rcx, row[i].name,
+			 "DR7 %lx, L2's %llx", read_dr7(), l2.c.dr7);
+		breaks = 0;
+		touch();
+		rt_known(svm_known(KNOWN_TCG_BARE), !breaks, "is disabled", TCG_DR7);
+	}
+	rt_set_handler(VEC_DB, NULL);
+}
+
 int main(struct rt_info *info)
 {
 	const char *why;
@@ -206,5 +260,6 @@ int main(struct rt_info *info)
 	check_aliases();
 	check_selective();
 	check_effects();
+	check_breakpoints();
 	return rt_result();
 }

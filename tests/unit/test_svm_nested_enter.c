@@ -11,6 +11,7 @@
 #include "svm/inject.h"
 #include "svm/nested.h"
 #include "svm/perm.h"
+#include "svm/quirks.h"
 #include "tests/unit/rng.h"
 
 #define MEM_SIZE	0x40000ULL
@@ -46,6 +47,7 @@ void svm_nested_gif_intercepts(struct vcpu *vc) { }
 void svm_nested_forget_windows(struct vcpu *vc) { }
 void svm_nested_fix_gp(struct vcpu *vc, struct event *e) { }
 int vcpu_exit_insn_len(struct vcpu *vc) { return 3; }
+void svm_disarm(u64 dr7) { }
 
 void svm_nested_npt_enter(struct vcpu *vc)
 {
