@@ -209,6 +209,12 @@ bool svm_nested_busy(struct vcpu *v);
 void svm_nested_gate(struct vcpu *v, struct event_gate *gate);
 /* Does L1 want this #VMEXIT?  Not for MSR, IOIO and NPF, which have maps. */
 bool svm_nested_wants(const struct vmcb *c12, u64 code);
+/* Has the vCPU an INIT or SMI, which waits for GIF or for L2 to be left? */
+static inline bool svm_nested_signal_waits(const struct vcpu *v)
+{
+	return v->init_waits | v->smi_waits;
+}
+
 /* Of the wanted windows those that can open while what runs now runs. */
 u32 svm_nested_windows(const struct vcpu *v, u32 wanted);
 /*

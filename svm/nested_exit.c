@@ -84,7 +84,7 @@ static u64 interrupted(const struct vcpu *v)
  */
 static void look_again(struct vcpu *v)
 {
-	if (v->windows || v->init_waits)
+	if (v->windows || svm_nested_signal_waits(v))
 		v->poke = 1;
 }
 
@@ -175,7 +175,7 @@ void svm_nested_set_gif(struct vcpu *v, bool gif)
 	if (svm.caps.vgif)
 		vmcb_set_int_ctl(n->vmcb01, gif ? ctl | INT_CTL_V_GIF : ctl);
 	/* Else there is no window, and no intercept, that depends on it. */
-	if (a->wanted || v->init_waits)
+	if (a->wanted || svm_nested_signal_waits(v))
 		a->attention = true;
 	if (gif)
 		look_again(v);
@@ -188,7 +188,7 @@ void svm_nested_gif_intercepts(struct vcpu *v)
 	u32 both = VEC4_STGI | VEC4_CLGI, icpt = both;
 
 	if (a->efer_svme)
-		icpt = !svm_nested_gif(v) && (a->wanted || v->init_waits) ? VEC4_STGI : 0;
+		icpt = !svm_nested_gif(v) && (a->wanted || svm_nested_signal_waits(v)) ? VEC4_STGI : 0;
 	vmcb_set_intercept_vec4(a->vmcb, (vmcb_get_intercept_vec4(a->vmcb) & ~both) | icpt);
 }
 

@@ -231,10 +231,10 @@ static int nested_init(struct vcpu *v)
 }
 
 /*
- * INIT waits for GIF; an L1 that intercepts it gets an exit, and the INIT
- * itself with its STGI.
+ * INIT and SMI wait for GIF; an L1 that intercepts them gets an exit, and the
+ * signal itself with its STGI (APM2 15.13.3, 15.13.4, 15.17).
  */
-static bool init_signal(struct vcpu *v)
+static bool signal(struct vcpu *v, u32 vec3, u64 exitcode)
 {
 	struct svm_nested *n = svm_nested_of(v);
 	struct svm_vcpu *a = v->arch;
@@ -243,14 +243,24 @@ static bool init_signal(struct vcpu *v)
 		a->attention = true;
 		return true;
 	}
-	if (!v->in_l2 || !(vmcb_get_intercept_vec3(n->vmcb12) & VEC3_INIT))
+	if (!v->in_l2 || !(vmcb_get_intercept_vec3(n->vmcb12) & vec3))
 		return false;
 	if (svm_nested_busy(v)) {
 		v->poke = 1;
 		return true;
 	}
-	svm_nested_exit(v, SVM_EXIT_INIT, 0, 0);
+	svm_nested_exit(v, exitcode, 0, 0);
 	return true;
+}
+
+static bool init_signal(struct vcpu *v)
+{
+	return signal(v, VEC3_INIT, SVM_EXIT_INIT);
+}
+
+static bool smi_signal(struct vcpu *v)
+{
+	return signal(v, VEC3_SMI, SVM_EXIT_SMI);
 }
 
 static void leave(struct vcpu *v)
@@ -285,7 +295,8 @@ static const struct cpuid_regs *offered(struct vcpu *v)
 const struct nested_ops svm_nested_ops = {
 	.init = nested_init, .fini = nested_fini, .reflect = svm_nested_reflect,
 	.events = svm_nested_events, .gate = svm_nested_gate, .insn = svm_nested_insn,
-	.rdmsr = svm_nested_rdmsr, .wrmsr = svm_nested_wrmsr, .init_signal = init_signal,
+	.rdmsr = svm_nested_rdmsr, .wrmsr = svm_nested_wrmsr,
+	.init_signal = init_signal, .smi_signal = smi_signal,
 	.wakes = svm_nested_ends_hlt, .shutdown = svm_nested_shutdown,
 	.efer = efer_bits, .efer_write = efer_write, .cpuid = offered,
 	.leave = leave, .translate = svm_nested_translate,

@@ -81,6 +81,11 @@ static void take_signals(struct vcpu *v)
 		v->init_waits = false;
 		vcpu_init_reset(v);
 	}
+	if (sig & VLAPIC_SMI)
+		v->smi_waits = true;
+	/* The firmware's handler (APM2 10.3) has nothing to do: it is RSM. */
+	if (unlikely(v->smi_waits) && !(v->nested && virt->nested->smi_signal(v)))
+		v->smi_waits = false;
 	/* SDM3 9.4.2: a SIPI is for a CPU that waits for it. */
 	if (sig & VLAPIC_SIPI && v->mp_state == MP_WAIT_SIPI)
 		vcpu_sipi(v, (u8)v->apic->s.sipi_vector);

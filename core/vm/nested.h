@@ -63,6 +63,8 @@ struct nested_ops {
 	bool (*shutdown)(struct vcpu *v);
 	/* INIT.  True: it is L1's exit, or waits; false: reset the vCPU. */
 	bool (*init_signal)(struct vcpu *v);
+	/* SMI.  True: it is L1's exit, or waits; false: take it. */
+	bool (*smi_signal)(struct vcpu *v);
 	/* Back to L1 as if L2 had never been: reset, or L1 turned it off. */
 	void (*leave)(struct vcpu *v);
 	/*

@@ -126,6 +126,7 @@ static int put_nested(struct save_out *o, struct vcpu *v)
 		if (!virt->nested->rdmsr(v, virt->nested->saved_msr[i], &s->msr[i]))
 			return -EINVAL;
 	s->init_waits = v->init_waits;
+	s->smi_waits = v->smi_waits;
 	blob = (struct nested_blob_header *)(s + 1);
 	blob->size = size;
 	return virt->nested->state_get(v, blob, size);
@@ -282,7 +283,7 @@ static int check_nested(const struct save_in *in, const struct vcpu *v, const st
 
 	if (!s)
 		return fail(r, -ENOENT, "nested state", v->id, "is missing");
-	if (s->init_waits > 1 || s->reserved)
+	if (s->init_waits > 1 || s->smi_waits > 1)
 		return fail(r, -EINVAL, "nested state", v->id, what);
 	memcpy(n.msr, s->msr, sizeof(n.msr));
 	return virt->nested->state_check(v, &n, s + 1, size, &what) ?
@@ -447,6 +448,7 @@ static void load_nested(const struct save_in *in, struct vcpu *v)
 	for (u32 i = 0; i < NESTED_MSRS && virt->nested->saved_msr[i]; i++)
 		(void)!virt->nested->wrmsr(v, virt->nested->saved_msr[i], s->msr[i]);
 	v->init_waits = s->init_waits;
+	v->smi_waits = s->smi_waits;
 	(void)!virt->nested->state_set(v, s + 1, size, true, &row);
 }
 

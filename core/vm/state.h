@@ -50,7 +50,7 @@ struct vcpu_save {
 struct nested_save {
 	u64 msr[NESTED_MSRS];	/* in the order of the vendor's saved_msr */
 	u32 init_waits;
-	u32 reserved;
+	u32 smi_waits;
 };
 
 /* SAVE_VM */

@@ -121,6 +121,7 @@ struct vcpu {
 	bool l2_paging;		/* ... with nested tables of L1 */
 	u64 l2_gen;		/* state of these tables' shadow; 0: none in use */
 	bool init_waits;	/* an INIT that is held back */
+	bool smi_waits;		/* an SMI */
 	void *nested;		/* the vendor's; NULL: the guest cannot virtualize */
 	struct vlapic *apic;	/* NULL: a machine without interrupt sources */
 	u64 enter_at;		/* host TSC; with early: when it is due, and v entered */

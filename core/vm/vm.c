@@ -199,7 +199,7 @@ int vcpu_rebuild(struct vcpu *v)
 	int err;
 
 	virt->vcpu_fini(v);
-	v->in_l2 = v->l2_paging = v->init_waits = false;
+	v->in_l2 = v->l2_paging = v->init_waits = v->smi_waits = false;
 	v->l2_gen = v->l2_tsc_offset = 0;
 	memset(v->gpr, POISON, sizeof(v->gpr));
 	memset(v->dr, POISON, sizeof(v->dr));

@@ -279,6 +279,56 @@ static void check_nmi(void)
 	rt_check(nmis == 1 && ipis == 1, "L1 takes both", "%u %u", nmis, ipis);
 }
 
+/* To itself. */
+static void send_smi(void)
+{
+	apic_ipi(apic_id(), APIC_ASSERT | APIC_DM_SMI);
+}
+
+static void l2_sends_smi(void)
+{
+	clgi();
+	send_smi();
+	stgi();
+}
+
+/*
+ * APM2 15.13.3, 15.17: SMI waits for GIF.  What handles it then is the firmware's,
+ * and nothing of it shows.
+ */
+static void check_smi(void)
+{
+	send_smi();
+	start(&l2_nops);
+	L2_INTERCEPT(&l2, vec3, VEC3_SMI, true);
+	svm_run(&l2);
+	l2_expect("L1 has taken its own SMI", &l2, EXIT_VMMCALL);
+	start(&l2_nops);
+	L2_INTERCEPT(&l2, vec3, VEC3_SMI, true);
+	clgi();
+	send_smi();
+	svm_enter(&l2.c, &l2.regs);
+	rt_check(l2.c.exitcode == EXIT_SMI && l2.c.rip == l2_nops.at, "SMI pending at VMRUN",
+		 "exit %llx at %llx", l2.c.exitcode, l2.c.rip);
+	/* Held back still, it would end L2 again. */
+	svm_enter(&l2.c, &l2.regs);
+	l2_expect("it stays pending", &l2, EXIT_SMI);
+	stgi();
+	svm_run(&l2);
+	l2_expect("STGI lets L1 take it", &l2, EXIT_VMMCALL);
+	start(&l2_nops);
+	l2_goto(&l2, l2_sends_smi);
+	L2_INTERCEPT(&l2, vec3, VEC3_SMI, true);
+	svm_run(&l2);
+	l2_expect("SMI while L2 runs", &l2, EXIT_SMI);
+	svm_run(&l2);
+	l2_expect("L2 goes on", &l2, EXIT_VMMCALL);
+	start(&l2_nops);
+	l2_goto(&l2, l2_sends_smi);
+	svm_run(&l2);
+	l2_expect("SMI that is not intercepted", &l2, EXIT_VMMCALL);
+}
+
 /* HLT in L2 that is not intercepted ends with what L1 intercepts. */
 L2_CODE(sti_hlt, "", "sti; hlt");
 
@@ -360,6 +410,9 @@ int main(struct rt_info *info)
 	check_intr_to_l2();
 	check_nmi();
 	check_injected_nmi();
+	/* On a machine whose firmware we do not know it is not sent. */
+	if (rt.nestbed)
+		check_smi();
 	check_hlt();
 	return rt_result();
 }
