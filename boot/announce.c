@@ -73,7 +73,7 @@ static void announce_pci(const struct run_env *env)
 
 static void announce_virt(const struct run_env *env)
 {
-	char text[160];
+	char text[VIRT_DESCRIPTION_MAX];
 
 	if (!virt) {
 		machine_line("info virt_reason %s", virt_why);

@@ -18,7 +18,7 @@ static void line(const char *fmt, ...) __printf(1, 2);
 /* Indented by two: never a line of KTAP, nor one for programs. */
 static void line(const char *fmt, ...)
 {
-	char text[400];
+	char text[VIRT_DESCRIPTION_MAX + 100];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -67,7 +67,7 @@ static u32 show_counted(void)
 
 static void show_vm(const struct run_env *env)
 {
-	char text[200];
+	char text[VIRT_DESCRIPTION_MAX];
 
 	if (!virt) {
 		line("no virtualization: %s", virt_why);

@@ -70,6 +70,9 @@ enum icpt {
 	ICPT_CPUID, ICPT_XSETBV, ICPT_TASK_SWITCH, ICPT_SHUTDOWN, ICPT_HYPERCALL,
 };
 
+/* Room for all features and quirks that a CPU can have. */
+#define VIRT_DESCRIPTION_MAX	512
+
 struct virt_ops {
 	const char *name;		/* "svm", "vmx" */
 	u8 vendor;			/* enum virt_vendor */
