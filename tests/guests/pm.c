@@ -22,10 +22,16 @@ static void check_timer(void)
 	u32 wide = f->flags & FADT_TMR_VAL_EXT ? 0 : 0xff000000;
 	u32 last = inl((u16)f->pm_tmr), now, back = 0, moved = 0, high = last;
 
+	u64 tsc = rdtsc();
+
 	for (unsigned int i = 0; i < 5000; i++) {
+		u64 before = tsc;
+
 		now = inl((u16)f->pm_tmr);
+		tsc = rdtsc();
 		high |= now;
-		back += pm_ticks(last, now) > 0x400000;
+		/* Held up for a second or more, 24 bits do not tell back from forth. */
+		back += pm_ticks(last, now) > 0x400000 && tsc - before < 500000000;
 		moved += now != last;
 		last = now;
 	}
