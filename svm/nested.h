@@ -20,6 +20,10 @@
 /* VM_CR (APM2 15.30.1). */
 #define VM_CR_VALID	BITS(4, 0)
 
+/* MSR C000_0104 (APM2 15.30.5): 8.32 bits of fixed point. */
+#define TSC_RATIO_VALID	BITS(39, 0)
+#define TSC_RATIO_FRAC	32
+
 /* ASIDs that L1 may use: 0 is its own. */
 #define NESTED_ASIDS	64
 
@@ -68,7 +72,7 @@ struct svm_nested {
 	struct vmcb *incoming;	/* both areas of a state that is being restored */
 	bool memory_stale;	/* L1's memory may come later: its map and tables are unread */
 	u8 *msrpm02;
-	u64 hsave_pa, vm_cr;
+	u64 hsave_pa, vm_cr, tsc_ratio;
 	bool gif;		/* see svm_nested_gif */
 	bool run_pending;	/* VMRUN was accepted, L2 has not run yet */
 	u16 pause_left;		/* PAUSEs before L1 wants to see one, on a CPU that cannot count */
@@ -163,6 +167,8 @@ void svm_nested_to_l2(struct vcpu *v);
  * state has left.
  */
 void svm_nested_prepare(struct vcpu *v);
+/* vmcb02 of an L2 whose TSC runs at another rate than L1's. */
+void svm_nested_watch_tsc(struct svm_nested *n);
 /* Of the CPU that L1 sees: what stays so, and all as L1's registers are now. */
 void svm_nested_init_env(struct svm_nested *n);
 const struct nested_check_env *svm_nested_check_env(struct svm_nested *n);
@@ -261,6 +267,11 @@ void svm_nested_vnmi_leave(struct vcpu *v);
 bool svm_nested_take_vnmi(struct vcpu *v);
 /* L2 halts: has it something virtual to take? */
 bool svm_nested_ends_hlt(struct vcpu *v);
+/*
+ * TSC_RATIO of L1 (APM2 15.30.5), which L2's TSC follows: L0 executes what reads it.
+ * False: reserved bits.
+ */
+bool svm_nested_set_tsc_ratio(struct vcpu *v, u64 ratio);
 /* A PAUSE that L1 intercepts: true: its filter lets this one pass. */
 bool svm_nested_pause_filtered(struct vcpu *v);
 /* EXITINFO1 of an exit of CR, DR, INT n or INVLPG with decode assists (APM2 15.8). */

@@ -215,6 +215,15 @@ static void merge_msrpm(struct vcpu *v)
 		n->vmcb02->clean &= ~(u32)VMCB_CLEAN_IOPM;
 }
 
+/* RDMSR of the TSC exits in any case.  The CPU's own scaling is L0's, for L1 (tsc=). */
+void svm_nested_watch_tsc(struct svm_nested *n)
+{
+	struct vmcb *c = n->vmcb02;
+
+	vmcb_set_intercept_vec3(c, vmcb_get_intercept_vec3(c) | VEC3_RDTSC);
+	vmcb_set_intercept_vec4(c, vmcb_get_intercept_vec4(c) | VEC4_RDTSCP);
+}
+
 static void merge_intercepts(struct vcpu *v)
 {
 	struct svm_vcpu *a = v->arch;
@@ -234,7 +243,11 @@ static void merge_intercepts(struct vcpu *v)
 	vmcb_set_intercept_vec4(c, vmcb_get_intercept_vec4(l0) | vmcb_get_intercept_vec4(l1) |
 				   VEC4_STGI | VEC4_CLGI);
 	vmcb_set_intercept_vec5(c, vmcb_get_intercept_vec5(l0) | vmcb_get_intercept_vec5(l1));
+	if (unlikely(v->l2_tsc.frac))
+		svm_nested_watch_tsc(n);
 	/* Where the CPU does not meet L1's intercept, another one does. */
+	if (svm.quirks.rdtscp_is_rdtsc && vmcb_get_intercept_vec4(l1) & VEC4_RDTSCP)
+		vmcb_set_intercept_vec3(c, vmcb_get_intercept_vec3(c) | VEC3_RDTSC);
 	if (svm.quirks.int3_is_swint &&
 	    vmcb_get_intercept_exceptions(l1) & (BIT(VEC_BP) | BIT(VEC_OF)))
 		vmcb_set_intercept_vec3(c, vmcb_get_intercept_vec3(c) | VEC3_SWINT);

@@ -449,6 +449,20 @@ static bool control_register(struct vcpu *v)
 	       vmcb_get_int_ctl(n->vmcb12) & INT_CTL_V_INTR_MASKING && own_cr8(v);
 }
 
+/* RDTSC, and what a CPU takes for it. */
+static bool read_tsc(struct vcpu *v)
+{
+	struct vm_exit *x = &v->exit;
+	struct insn i;
+
+	if (svm.quirks.rdtscp_is_rdtsc && !svm_fetch_insn(v, &i) &&
+	    insn_is(&i, INSN_MAP_0F, 0x01)) {
+		x->reason = EXIT_RDTSCP;
+		x->code = SVM_EXIT_RDTSCP;
+	}
+	return svm_nested_wants(svm_nested_of(v)->vmcb12, x->code) && to_l1(v);
+}
+
 static bool invlpg(struct vcpu *v)
 {
 	return svm_nested_wants(svm_nested_of(v)->vmcb12, v->exit.code) && with_operands(v);
@@ -550,7 +564,7 @@ static bool (*const judge[EXIT_REASON_COUNT])(struct vcpu *v) = {
 	[EXIT_CR] = control_register, [EXIT_SWINT] = soft_interrupt,
 	[EXIT_EXCEPTION] = exception, [EXIT_NPF] = page_fault, [EXIT_ENTRY_FAIL] = refused,
 	[EXIT_MSR] = msr, [EXIT_IO] = io, [EXIT_HYPERCALL] = hypercall,
-	[EXIT_PAUSE] = pause_insn, [EXIT_INVLPG] = invlpg,
+	[EXIT_PAUSE] = pause_insn, [EXIT_INVLPG] = invlpg, [EXIT_RDTSC] = read_tsc,
 };
 
 bool svm_nested_reflect(struct vcpu *v)

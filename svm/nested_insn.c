@@ -157,8 +157,17 @@ bool svm_nested_rdmsr(struct vcpu *v, u32 msr, u64 *val)
 {
 	const struct svm_nested *n = svm_nested_of(v);
 
-	*val = msr == MSR_VM_CR ? n->vm_cr : n->hsave_pa;
-	return true;
+	switch (msr) {
+	case MSR_VM_CR:
+		*val = n->vm_cr;
+		return true;
+	case MSR_TSC_RATIO:
+		*val = n->tsc_ratio;
+		return true;
+	default:
+		*val = n->hsave_pa;
+		return true;
+	}
 }
 
 /* APM2 15.30.1: LOCK keeps itself and SVMDIS. */
@@ -179,6 +188,8 @@ bool svm_nested_wrmsr(struct vcpu *v, u32 msr, u64 val)
 {
 	if (msr == MSR_VM_CR)
 		return write_vm_cr(v, val);
+	if (msr == MSR_TSC_RATIO)
+		return svm_nested_set_tsc_ratio(v, val);
 	if (!good_page(val))
 		return false;
 	svm_nested_of(v)->hsave_pa = val;
@@ -212,6 +223,7 @@ static int nested_init(struct vcpu *v)
 	svm_nested_offer(&n->leaf);
 	n->vmcb01 = a->vmcb;
 	n->kept_pa = SVM_NOT_KEPT;
+	n->tsc_ratio = TSC_RATIO_ONE;
 	svm_nested_init_env(n);
 	n->vmcb02 = host_alloc(1, v->vm->owner);
 	n->vmcb12 = host_alloc(1, v->vm->owner);
@@ -301,6 +313,7 @@ const struct nested_ops svm_nested_ops = {
 	.efer = efer_bits, .efer_write = efer_write, .cpuid = offered,
 	.leave = leave, .translate = svm_nested_translate,
 	.page_fault = svm_nested_page_fault,
-	.saved_msr = { MSR_VM_CR, MSR_VM_HSAVE_PA }, .state_get = svm_nested_state_get,
+	.saved_msr = { MSR_VM_CR, MSR_VM_HSAVE_PA, MSR_TSC_RATIO },
+	.state_get = svm_nested_state_get,
 	.state_set = svm_nested_state_set, .state_check = svm_nested_state_check,
 };

@@ -8,12 +8,13 @@
 #include "core/lib/string.h"
 #include "core/vm/insn.h"
 #include "core/vm/run.h"
+#include "core/x86/msr.h"
 #include "core/x86/regs.h"
 #include "svm/inject.h"
 
 /* CPUID 8000_000A EDX: what software carries, whatever the CPU has. */
 #define CARRIED	(BIT(0) | BIT(3) | BIT(5) | BIT(6) |	/* NP, NRIPS, clean, flush */ \
-		 BIT(7) | BIT(10) |			/* decode assists, PAUSE filter */ \
+		 BIT(4) | BIT(7) | BIT(10) |	/* TSC ratio, decode assists, PAUSE filter */ \
 		 BIT(16) | BIT(25))			/* virtual GIF, virtual NMI */
 
 void svm_nested_offer(struct cpuid_regs *leaf)
@@ -79,6 +80,20 @@ bool svm_nested_ends_hlt(struct vcpu *v)
 
 	return svm_nested_wakes(v) ||
 	       (svm_nested_vnmi_waits(v) && !a->nmi_blocked);
+}
+
+bool svm_nested_set_tsc_ratio(struct vcpu *v, u64 ratio)
+{
+	struct svm_nested *n = svm_nested_of(v);
+
+	if (ratio & ~TSC_RATIO_VALID)
+		return false;
+	n->tsc_ratio = ratio;
+	v->l2_tsc = (struct tsc_ratio){ ratio, ratio == TSC_RATIO_ONE ? 0 : TSC_RATIO_FRAC };
+	/* L2 itself wrote it, which L1 does not intercept. */
+	if (v->in_l2 && v->l2_tsc.frac)
+		svm_nested_watch_tsc(n);
+	return true;
 }
 
 /* APM2 15.14.4: the counter goes below zero with the PAUSE behind the last one. */

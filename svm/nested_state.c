@@ -145,7 +145,8 @@ static bool msrs_valid(const struct nested_regs *r)
 	u64 vm_cr = r->msr[0], hsave = r->msr[1];
 
 	return !(vm_cr & ~VM_CR_VALID) && !(vm_cr & VM_CR_SVMDIS && r->efer & EFER_SVME) &&
-	       IS_ALIGNED(hsave, PAGE_SIZE) && !(hsave >> run_policy.maxphyaddr);
+	       IS_ALIGNED(hsave, PAGE_SIZE) && !(hsave >> run_policy.maxphyaddr) &&
+	       !(r->msr[2] & ~TSC_RATIO_VALID);
 }
 
 int svm_nested_state_check(const struct vcpu *v, const struct nested_regs *r, const void *buf,

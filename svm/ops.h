@@ -22,6 +22,7 @@ struct svm_quirks {
 	bool virq_prio_wrong;	/* V_IRQ is taken with a priority equal to the TPR */
 	bool int3_is_swint;	/* INT3 meets the intercept of INT n, not that of #BP */
 	bool lmsw_not_sel;	/* LMSW does not meet the selective CR0 intercept */
+	bool rdtscp_is_rdtsc;	/* RDTSCP meets the intercept of RDTSC, and none of its own */
 	bool pdpte_accessed;	/* sets the accessed bit of PDPTEs, which is reserved */
 	bool cr0_lost;		/* #VMEXIT behind LME without PG and PAE does not load CR0 */
 	bool cr8_virq_fatal;	/* MOV to CR8 with V_IRQ pending stops the emulator */

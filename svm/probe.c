@@ -81,6 +81,7 @@ void svm_describe(char *buf, size_t size)
 		{ svm.quirks.virq_prio_wrong, "virq_prio_wrong" },
 		{ svm.quirks.int3_is_swint, "int3_is_swint" },
 		{ svm.quirks.lmsw_not_sel, "lmsw_not_sel" },
+		{ svm.quirks.rdtscp_is_rdtsc, "rdtscp_is_rdtsc" },
 		{ svm.quirks.pdpte_accessed, "pdpte_accessed" },
 		{ svm.quirks.cr0_lost, "cr0_lost" },
 		{ svm.quirks.cr8_virq_fatal, "cr8_virq_fatal" },

@@ -235,6 +235,16 @@ static void probe_lmsw(struct probe *p, struct svm_quirks *q)
 	q->lmsw_not_sel = guest_run(p, false) == SVM_EXIT_VMMCALL;
 }
 
+/* rdtscp; vmmcall, with the intercept of RDTSC, which is another's (APM2 15.9). */
+static void probe_rdtscp(struct probe *p, struct svm_quirks *q)
+{
+	static const u8 code[] = { 0x0f, 0x01, 0xf9, 0x0f, 0x01, 0xd9 };
+
+	guest_reset(p, code, sizeof(code), 0);
+	vmcb_set_intercept_vec3(p->c, vmcb_get_intercept_vec3(p->c) | VEC3_RDTSC);
+	q->rdtscp_is_rdtsc = guest_run(p, false) == SVM_EXIT_RDTSC;
+}
+
 /* INT 21h whose push meets an unmapped page: EXITINTINFO must name it (APM2 15.7.2). */
 static void probe_int(struct probe *p, struct svm_quirks *q)
 {
@@ -313,6 +323,8 @@ int svm_find_quirks(struct svm_quirks *q)
 		probe_lmsw(&p, q);
 		probe_int(&p, q);
 		probe_dr7(&p, q);
+		if (svm.tsc_aux)
+			probe_rdtscp(&p, q);
 		if (svm.caps.nrips)
 			probe_soft(&p, q);
 	}

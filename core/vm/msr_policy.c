@@ -51,6 +51,7 @@ static const struct msr_row table[] = {
 	ONE(MSR_GS_BASE, SEG_BASE, VSEG_GS),
 	ONE(MSR_KERNEL_GS_BASE, ADDR, VREG_KERNEL_GS_BASE),
 	ONE(MSR_TSC_AUX, VREG, VREG_TSC_AUX),
+	ONE(MSR_TSC_RATIO, NESTED, 0),
 	/* The four counters that every AMD has (APM2 13.2.1): they do not count. */
 	SOME(MSR_PERF_EVT_SEL0, 8, AMD, 0),
 	ONE(MSR_SYSCFG, CONST, 0),

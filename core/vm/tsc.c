@@ -2,6 +2,7 @@
 /* The TSC of a vCPU: (host's * ratio of its VM) + its own offset. */
 #include "core/vm/run.h"
 
+#include "core/lib/muldiv.h"
 #include "core/vm/sched.h"
 #include "core/x86/insn.h"
 #include "core/x86/time.h"
@@ -53,7 +54,14 @@ u64 vcpu_tsc(struct vcpu *v)
 
 u64 vcpu_tsc_seen(struct vcpu *v)
 {
-	return vcpu_tsc(v) + (unlikely(v->in_l2) ? v->l2_tsc_offset : 0);
+	u64 tsc = vcpu_tsc(v);
+
+	if (likely(!v->in_l2))
+		return tsc;
+	/* Not tsc_scale: a guest may stop its guest's clock with a ratio of 0. */
+	if (v->l2_tsc.frac)
+		tsc = mul_shift_u64(tsc, v->l2_tsc.ratio, v->l2_tsc.frac);
+	return tsc + v->l2_tsc_offset;
 }
 
 u64 vcpu_tsc_to_host(struct vcpu *v, u64 tsc)

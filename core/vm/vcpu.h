@@ -106,6 +106,7 @@ struct vcpu {
 	u64 alarm;		/* host TSC at which enter must come back; 0: none */
 	struct vcpu_stats stat;
 	u64 l2_tsc_offset;	/* of the guest's guest to the guest */
+	struct tsc_ratio l2_tsc;	/* and its rate; frac 0: the same */
 	struct vcpu_msrs msrs;
 	u64 xcr0;		/* guest's; host value outside guest context */
 	u64 dr[4];

@@ -115,7 +115,7 @@ static const struct row rows[] = {
 	R(stgi, V4, VEC4_STGI, GOES_ON, RING0),
 	R(clgi, V4, VEC4_CLGI, GOES_ON, RING0),
 	R(skinit, V4, VEC4_SKINIT, NOT_RUN, ANY),
-	K(rdtscp, V4, VEC4_RDTSCP, GOES_ON, ANY, F_RDTSCP, KNOWN_TCG,
+	K(rdtscp, V4, VEC4_RDTSCP, GOES_ON, ANY, F_RDTSCP, KNOWN_TCG_BARE,
 	  "QEMU 7.2 misc_helper.c helper_rdtscp: no check of the intercept"),
 	K(icebp, V4, VEC4_ICEBP, NOT_RUN, ANY, F_NONE, KNOWN_TCG,
 	  "QEMU 7.2 translate.c: ICEBP is compiled only with WANT_ICEBP"),

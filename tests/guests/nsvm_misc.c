@@ -11,6 +11,8 @@ L2_CODE(nop, "", "nop");
 L2_CODE(rdtsc, "", "rdtsc; shl $32, %rdx; or %rdx, %rax");
 L2_CODE(rdtscp, "", "rdtscp; shl $32, %rdx; or %rdx, %rax");
 L2_CODE(rdmsr_tsc, "mov $0x10, %ecx", "rdmsr; shl $32, %rdx; or %rdx, %rax");
+L2_CODE(halve, "mov $0xc0000104, %ecx; mov $0x80000000, %eax; xor %edx, %edx",
+	"wrmsr; rdtsc; shl $32, %rdx; or %rdx, %rax");
 L2_CODE(nops, "", "nop; nop; nop");
 L2_CODE(pauses, "mov $100, %ecx; 1: ", "pause; dec %ecx; jnz 1b");
 L2_CODE(store, "", "mov %rbx, (%rdi)");
@@ -97,33 +99,87 @@ static void check_tsc_offset(void)
 	check_tsc("RDMSR of the TSC", &l2_rdmsr_tsc, offset[1]);
 }
 
-#define MSR_TSC_RATIO	0xc0000104
+static u64 scaled(u64 tsc, u64 ratio)
+{
+	return (u64)((unsigned __int128)tsc * ratio >> 32);
+}
 
-/* APM2 15.30.5: L2's clock at half the speed. */
+/* L2's time is that of L1, scaled, and then the offset. */
+static void check_rate(const char *name, const struct l2_code *code, u64 ratio)
+{
+	const u64 offset = 0x123456789abc;
+	u64 from, to;
+
+	wrmsr(MSR_TSC_RATIO, ratio);
+	l2_init(&l2, NULL);
+	l2.c.tsc_offset = offset;
+	from = scaled(rdtsc(), ratio);
+	l2_run_code(&l2, code);
+	to = scaled(rdtsc(), ratio);
+	l2_expect(name, &l2, EXIT_VMMCALL);
+	rt_check(l2.c.rax - (from + offset) <= to - from, name,
+		 "ratio %llx: %llx is not in %llx %llx", ratio, l2.c.rax - offset, from, to);
+}
+
 static void check_tsc_ratio(void)
 {
-	u64 from, to, l1;
+	static const u64 ratio[] = {
+		TSC_RATIO_ONE, TSC_RATIO_ONE / 2, TSC_RATIO_ONE * 2, 0x123456789, 1, 0,
+		TSC_RATIO_MAX,
+	};
 
 	if (!svm_has(SVM_TSC_RATE)) {
 		rt_note("no TSC ratio");
 		return;
 	}
-	rt_check(rdmsr(MSR_TSC_RATIO) == BIT64(32), "TSC ratio after reset", "%llx",
+	rt_check(rdmsr(MSR_TSC_RATIO) == TSC_RATIO_ONE, "TSC ratio after reset", "%llx",
 		 rdmsr(MSR_TSC_RATIO));
-	rt_expect("reserved bits of it", rt_wrmsr(MSR_TSC_RATIO, BIT64(40)), VEC_GP, 0);
-	wrmsr(MSR_TSC_RATIO, BIT64(31));
+	for (u32 bit = 40; bit < 64; bit++)
+		rt_expect("reserved bits of it", rt_wrmsr(MSR_TSC_RATIO, BIT64(bit)), VEC_GP, 0);
+	for (unsigned int i = 0; i < ARRAY_LEN(ratio); i++) {
+		check_rate("RDTSC at another rate", &l2_rdtsc, ratio[i]);
+		check_rate("RDTSCP at another rate", &l2_rdtscp, ratio[i]);
+		check_rate("RDMSR of the TSC at another rate", &l2_rdmsr_tsc, ratio[i]);
+		rt_check(rdmsr(MSR_TSC_RATIO) == ratio[i], "the ratio is kept", "%llx",
+			 rdmsr(MSR_TSC_RATIO));
+	}
+}
+
+/* L1's own clock goes on as ever, and its intercepts are its own. */
+static void check_ratio_of_l1(void)
+{
+	u64 from, to;
+
+	if (!svm_has(SVM_TSC_RATE))
+		return;
+	from = rdtsc();
+	wrmsr(MSR_TSC_RATIO, 0);
+	to = rdtsc();
+	rt_check(to > from && to - from < from, "not L1's rate", "%llx %llx", from, to);
 	l2_init(&l2, NULL);
-	l1 = rdtsc();
+	L2_INTERCEPT(&l2, vec3, VEC3_RDTSC, true);
 	l2_run_code(&l2, &l2_rdtsc);
-	from = l2.c.rax;
-	for (u32 i = 0; i < 100000; i++)
-		cpu_pause();
+	l2_expect("RDTSC that L1 intercepts", &l2, EXIT_VEC3 + VEC3_RDTSC);
+	l2_run_code(&l2, &l2_rdtscp);
+	l2_expect("not RDTSCP", &l2, EXIT_VMMCALL);
+	l2_init(&l2, NULL);
+	L2_INTERCEPT(&l2, vec4, VEC4_RDTSCP, true);
+	l2_run_code(&l2, &l2_rdtscp);
+	l2_expect("RDTSCP that L1 intercepts", &l2, EXIT_VEC4 + VEC4_RDTSCP);
 	l2_run_code(&l2, &l2_rdtsc);
-	to = l2.c.rax;
-	l1 = rdtsc() - l1;
-	rt_check(to > from && (to - from) * 2 <= l1 && (to - from) * 4 > l1, "half the speed",
-		 "%llx of %llx", to - from, l1);
-	wrmsr(MSR_TSC_RATIO, BIT64(32));
+	l2_expect("not RDTSC", &l2, EXIT_VMMCALL);
+	rt_check(!l2.c.rax, "stopped", "%llx", l2.c.rax);
+	wrmsr(MSR_TSC_RATIO, TSC_RATIO_ONE);
+	/* An L2 that may write it changes its own rate at once. */
+	l2_init(&l2, NULL);
+	from = rdtsc() / 2;
+	l2_run_code(&l2, &l2_halve);
+	to = rdtsc() / 2;
+	l2_expect("L2 halves its rate", &l2, EXIT_VMMCALL);
+	rt_check(l2.c.rax - from <= to - from, "at once", "%llx is not in %llx %llx", l2.c.rax,
+		 from, to);
+	rt_check(rdmsr(MSR_TSC_RATIO) == TSC_RATIO_ONE / 2, "and L1 sees it", " ");
+	wrmsr(MSR_TSC_RATIO, TSC_RATIO_ONE);
 }
 
 /* L1's TF over VMRUN: the trap comes in L1, behind the VMRUN, and not in L2. */
@@ -353,6 +409,7 @@ int main(struct rt_info *info)
 	check_vmload();
 	check_tsc_offset();
 	check_tsc_ratio();
+	check_ratio_of_l1();
 	rt_set_handler(VEC_DB, on_db);
 	check_step_l2();
 	check_step_l1();

@@ -273,19 +273,30 @@ static void read_time(void)
 	}
 }
 
-static void check_tsc(void)
+static void check_tsc(const char *name, u32 half)
 {
-	u64 before = rdtsc(), after;
+	u64 before = rdtsc() >> half, after;
 	bool ok = true;
 
 	l2_init(&l2, read_time);
 	l2.c.tsc_offset = TSC_AHEAD;
 	svm_run(&l2);
-	after = rdtsc();
+	after = rdtsc() >> half;
 	l2_expect("VMMCALL", &l2, EXIT_VMMCALL);
 	for (u32 i = 0; i < ARRAY_LEN(times); i++)
 		ok &= times[i] > before + TSC_AHEAD && times[i] < after + TSC_AHEAD;
-	rt_check(ok, "TSC_OFFSET", "%llx %llx %llx", before, times[0], after);
+	rt_check(ok, name, "%llx %llx %llx", before, times[0], after);
+}
+
+static void check_tsc_ratio(void)
+{
+	if (!svm_has(SVM_TSC_RATE))
+		return;
+	wrmsr(MSR_TSC_RATIO, TSC_RATIO_ONE / 2);
+	check_tsc("TSC ratio", 1);
+	rt_check(rdmsr(MSR_TSC_RATIO) == TSC_RATIO_ONE / 2, "TSC_RATIO", "%llx",
+		 rdmsr(MSR_TSC_RATIO));
+	wrmsr(MSR_TSC_RATIO, TSC_RATIO_ONE);
 }
 
 /* Nested paging: the tables are found again, with what L1 changed since. */
@@ -343,7 +354,8 @@ int main(struct rt_info *info)
 	check_injection();
 	check_virq();
 	check_intr();
-	check_tsc();
+	check_tsc("TSC_OFFSET", 0);
+	check_tsc_ratio();
 	check_npt();
 	return rt_result();
 }

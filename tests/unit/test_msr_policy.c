@@ -52,6 +52,7 @@ static void test_rows(void **state)
 	row(0x1de, MSR_KIND_AMD);
 	row(MSR_VM_CR, MSR_KIND_NESTED);
 	row(MSR_VM_HSAVE_PA, MSR_KIND_NESTED);
+	row(MSR_TSC_RATIO, MSR_KIND_NESTED);
 	row(MSR_IA32_PAT, MSR_KIND_PAT);
 	row(MSR_IA32_TSC, MSR_KIND_TSC);
 }
@@ -75,8 +76,8 @@ static void test_all_numbers(void **state)
 			assert_in_range(base[b] + i, r->first, r->last);
 		}
 	}
-	/* 34 of their own, 28 MTRRs, 256 of the x2APIC, 8 of counters, 4 of branches. */
-	assert_int_equal(found, 34 + 28 + 256 + 8 + 4);
+	/* 35 of their own, 28 MTRRs, 256 of the x2APIC, 8 of counters, 4 of branches. */
+	assert_int_equal(found, 35 + 28 + 256 + 8 + 4);
 }
 
 static void test_refused(void **state)
@@ -85,8 +86,9 @@ static void test_refused(void **state)
 		MSR_IA32_FEATURE_CONTROL, MSR_IA32_SPEC_CTRL, MSR_IA32_ARCH_CAPABILITIES,
 		MSR_IA32_VMX_BASIC, MSR_IA32_VMX_VMFUNC, MSR_IA32_XSS, 0x210, 0x251, 0x25a, 0x270,
 		MSR_IA32_X2APIC_FIRST - 1, MSR_IA32_X2APIC_LAST + 1,
-		MSR_TSC_RATIO, MSR_VM_CR - 1, MSR_VM_HSAVE_PA + 1, MSR_SVM_KEY, MSR_SMM_CTL,
-		0x1da, 0x1df, MSR_IA32_TSC - 1, MSR_IA32_TSC + 1, MSR_EFER - 1, MSR_SFMASK + 1, MSR_SYSCFG - 1,
+		MSR_TSC_RATIO + 1, MSR_VM_CR - 1, MSR_VM_HSAVE_PA + 1, MSR_SVM_KEY, MSR_SMM_CTL,
+		0x1da, 0x1df, MSR_IA32_TSC - 1, MSR_IA32_TSC + 1, MSR_EFER - 1, MSR_SFMASK + 1,
+		MSR_SYSCFG - 1,
 		MSR_PERF_EVT_SEL0 + 8,
 		MSR_SYSCFG + 1, MSR_HWCR + 1, ~0u,
 	};

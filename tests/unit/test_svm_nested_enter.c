@@ -233,6 +233,18 @@ static const char *own(void)
 	return maps();
 }
 
+/* L0 executes what reads the TSC of an L2 with a rate of its own, and of no other. */
+static const char *rate(void)
+{
+	const struct vmcb *page = (const struct vmcb *)(memory + PAGE12);
+	bool tsc = vmcb_get_intercept_vec3(&vmcb02) & VEC3_RDTSC;
+	bool tscp = vmcb_get_intercept_vec4(&vmcb02) & VEC4_RDTSCP;
+
+	CHECK(tsc == (v.l2_tsc.frac || vmcb_get_intercept_vec3(page) & VEC3_RDTSC));
+	CHECK(tscp == (v.l2_tsc.frac || vmcb_get_intercept_vec4(page) & VEC4_RDTSCP));
+	return NULL;
+}
+
 /* What L1 asked for. */
 static const char *asked(void)
 {
@@ -269,6 +281,8 @@ static const char *entered(void)
 	why = own();
 	if (!why)
 		why = asked();
+	if (!why)
+		why = rate();
 	if (why)
 		return why;
 	/* The CPU that L0 runs on: it would not refuse. */
@@ -300,6 +314,7 @@ static void test_random(void **state)
 		const char *why;
 
 		reset();
+		v.l2_tsc.frac = rng_one_in(&r, 4) ? TSC_RATIO_FRAC : 0;
 		mutate(&r, (struct vmcb *)(memory + PAGE12));
 		before = *(struct vmcb *)(memory + PAGE12);
 		was = vmcb01;

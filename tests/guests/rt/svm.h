@@ -17,6 +17,11 @@
 #define MSR_VM_HSAVE_PA	0xc0010117
 #define MSR_SVM_KEY	0xc0010118
 
+/* 8.32 bits of fixed point (APM2 15.30.5) */
+#define MSR_TSC_RATIO	0xc0000104
+#define TSC_RATIO_ONE	BIT64(32)
+#define TSC_RATIO_MAX	(BIT64(40) - 1)
+
 /* VM_CR (APM2 15.30.1) */
 #define VM_CR_DPD	BIT64(0)
 #define VM_CR_R_INIT	BIT64(1)
