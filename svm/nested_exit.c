@@ -418,7 +418,7 @@ static bool own_cr8(struct vcpu *v)
 	vmcb_set_int_ctl(n->vmcb02, (vmcb_get_int_ctl(n->vmcb02) & ~INT_CTL_V_TPR) | (u32)val);
 	a->attention = true;
 	if (vcpu_advance(v))
-		vcpu_fail(v, STOP_UNHANDLED, "cannot decode MOV to CR8");
+		vcpu_give_up(v, "cannot decode MOV to CR8");
 	return true;
 }
 

@@ -131,7 +131,7 @@ enum verdict svm_nested_insn(struct vcpu *v)
 	if (vmcb_get_cpl(a->vmcb))
 		return vcpu_inject_gp(v);
 	if (!find_length(v))
-		return vcpu_fail(v, STOP_UNHANDLED, "cannot decode the instruction");
+		return vcpu_give_up(v, "cannot decode the instruction");
 	return insn[v->exit.virt.insn].fn(v);
 }
 

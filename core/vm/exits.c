@@ -38,7 +38,7 @@ enum verdict exit_exception(struct vcpu *v)
 enum verdict exit_icebp(struct vcpu *v)
 {
 	if (vcpu_advance(v))
-		return vcpu_fail(v, STOP_UNHANDLED, "cannot decode INT1");
+		return vcpu_give_up(v, "cannot decode INT1");
 	return vcpu_inject(v, event_exception(VEC_DB));
 }
 
@@ -120,7 +120,7 @@ enum verdict exit_hlt(struct vcpu *v)
 	struct event_gate gate;
 
 	if (vcpu_advance(v))
-		return vcpu_fail(v, STOP_UNHANDLED, "cannot decode HLT");
+		return vcpu_give_up(v, "cannot decode HLT");
 	if (v->apic && v->events.exception.type == EVENT_NONE) {
 		if (unlikely(v->in_l2) && virt->nested->wakes(v))
 			return VERDICT_RESUME;
@@ -148,7 +148,7 @@ enum verdict exit_skip(struct vcpu *v)
 enum verdict exit_pause(struct vcpu *v)
 {
 	if (v->apic && sched_yield(v))
-		return vcpu_advance(v) ? vcpu_fail(v, STOP_UNHANDLED, "cannot decode PAUSE") :
+		return vcpu_advance(v) ? vcpu_give_up(v, "cannot decode PAUSE") :
 					 VERDICT_STOP;
 	return VERDICT_ADVANCE;
 }

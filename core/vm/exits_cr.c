@@ -127,7 +127,7 @@ enum verdict exit_cr(struct vcpu *v)
 		val = (cr0 & ~(CR0_MP | CR0_EM | CR0_TS)) | (c->lmsw & 0xf);
 		break;
 	case CR_SMSW:
-		return vcpu_fail(v, STOP_UNHANDLED, "SMSW");
+		return vcpu_give_up(v, "SMSW");
 	default:
 		if (cr_vreg(c->num) == VREG_COUNT)
 			return vcpu_inject_ud(v);

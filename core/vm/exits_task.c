@@ -137,10 +137,10 @@ enum verdict exit_task_switch(struct vcpu *v)
 
 	state_get(v, &s);
 	if (set_return(v, idt, &s))
-		return vcpu_fail(v, STOP_UNHANDLED, "cannot decode the task switch");
+		return vcpu_give_up(v, "cannot decode the task switch");
 	err = task_switch(&s, &req, &ops, v, &e, &switched);
 	if (err && err != -EFAULT)
-		return vcpu_fail(v, STOP_UNHANDLED, "task switch to %x: a table is no memory",
+		return vcpu_give_up(v, "task switch to %x: a table is no memory",
 				 x->selector);
 	if (switched) {
 		state_set(v, &s);

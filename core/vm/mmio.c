@@ -350,15 +350,15 @@ enum verdict mmio_exit(struct vcpu *v)
 	v->stat.mmio_exits++;
 	/* RIP is not at what made the access: descriptor tables, stack or TSS did. */
 	if (v->exit.idt.type != EVENT_NONE)
-		return vcpu_fail(v, STOP_UNHANDLED, "delivery of vector %u needs %llx, "
+		return vcpu_give_up(v, "delivery of vector %u needs %llx, "
 				 "which is no memory", v->exit.idt.vector,
 				 (unsigned long long)f->gpa);
 	if (f->exec || f->table_walk)
-		return vcpu_fail(v, STOP_UNHANDLED, "%s at %llx, which is no memory",
+		return vcpu_give_up(v, "%s at %llx, which is no memory",
 				 f->exec ? "instruction fetch" : "page-table walk",
 				 (unsigned long long)f->gpa);
 	if (vcpu_decode(v, &insn, 0))
-		return vcpu_fail(v, STOP_UNHANDLED, "cannot decode the access to %llx",
+		return vcpu_give_up(v, "cannot decode the access to %llx",
 				 (unsigned long long)f->gpa);
 	one = emul_one_operand(&insn);
 	state_from_vcpu(v, &insn, one, &s);
@@ -369,7 +369,7 @@ enum verdict mmio_exit(struct vcpu *v)
 	v->stat.insn_emulation++;
 	v->stat.insn_emulation_fail += ret < 0 && ret != -EFAULT;
 	if (ret < 0 && ret != -EFAULT)
-		return vcpu_fail(v, STOP_UNHANDLED, "opcode %x/%02x on %llx is not emulated",
+		return vcpu_give_up(v, "opcode %x/%02x on %llx is not emulated",
 				 insn.map, insn.opcode, (unsigned long long)f->gpa);
 	return finish(v, &s, ret, &c);
 }

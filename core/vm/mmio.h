@@ -9,7 +9,7 @@
  * For the nested page fault in v->exit: emulates the instruction at RIP with
  * its memory operands going to guest memory or to the bus.  Instruction
  * fetches and page-table walks outside memory, and instructions that the
- * emulator does not know, stop the vCPU with STOP_UNHANDLED.
+ * emulator does not know, are given up (vcpu_give_up).
  */
 enum verdict mmio_exit(struct vcpu *v);
 

@@ -281,7 +281,7 @@ static __always_inline void run_loop(struct vcpu *v, bool timed, bool counted)
 			return;
 		verdict = exit_table[v->exit.reason].handle(v);
 		if (verdict == VERDICT_ADVANCE && unlikely(advance(v)))
-			verdict = vcpu_fail(v, STOP_UNHANDLED, "cannot decode the instruction");
+			verdict = vcpu_give_up(v, "cannot decode the instruction");
 		if (verdict == VERDICT_STOP)
 			return;
 next:
@@ -319,17 +319,46 @@ enum stop_reason vcpu_run(struct vcpu *v)
 	return v->stop;
 }
 
+static __printf(2, 0) void say_why(struct vcpu *v, const char *fmt, va_list ap)
+{
+	size_t len = (size_t)nb_snprintf(v->why, sizeof(v->why), "%s exit at %llx: ",
+					 exit_reason_name(v->exit.reason),
+					 (unsigned long long)v->rip);
+
+	nb_vsnprintf(v->why + len, sizeof(v->why) - len, fmt, ap);
+}
+
 enum verdict vcpu_fail(struct vcpu *v, enum stop_reason stop, const char *fmt, ...)
 {
-	size_t len;
 	va_list ap;
 
-	len = (size_t)nb_snprintf(v->why, sizeof(v->why), "%s exit at %llx: ",
-				  exit_reason_name(v->exit.reason), (unsigned long long)v->rip);
 	va_start(ap, fmt);
-	nb_vsnprintf(v->why + len, sizeof(v->why) - len, fmt, ap);
+	say_why(v, fmt, ap);
 	va_end(ap);
 	v->stop = stop;
+	return VERDICT_STOP;
+}
+
+enum verdict vcpu_give_up(struct vcpu *v, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say_why(v, fmt, ap);
+	va_end(ap);
+	if (!v->in_l2) {
+		v->stop = STOP_UNHANDLED;
+		return VERDICT_STOP;
+	}
+	/* Said once: its hypervisor may let it try again and again. */
+	if (!v->stat.nested_given_up++)
+		log_printf(LOG_WARN, "vm%u vcpu%u: its guest shuts down: %s", v->vm->id, v->id,
+			   v->why);
+	if (virt->nested->shutdown(v)) {
+		v->why[0] = 0;
+		return VERDICT_RESUME;
+	}
+	v->stop = STOP_SHUTDOWN;
 	return VERDICT_STOP;
 }
 

@@ -137,5 +137,10 @@ enum verdict vcpu_inject(struct vcpu *v, struct event e);
 /* Stops with STOP_UNHANDLED or STOP_ERROR and a reason. */
 enum verdict vcpu_fail(struct vcpu *v, enum stop_reason stop, const char *fmt, ...)
 	__printf(3, 4);
+/*
+ * What runs wants what cannot be done for it: a guest stops with STOP_UNHANDLED, a
+ * guest's guest shuts down, which its hypervisor may intercept.  Then RESUME.
+ */
+enum verdict vcpu_give_up(struct vcpu *v, const char *fmt, ...) __printf(2, 3);
 
 #endif

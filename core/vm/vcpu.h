@@ -133,7 +133,7 @@ struct vcpu {
 	struct code_page code[CODE_PAGES];
 	u32 trace_pos;		/* bytes ever written to the ring */
 	struct exit_trace trace[EXIT_TRACE];	/* ring of the newest exits */
-	char why[128];		/* with STOP_ERROR, STOP_UNHANDLED */
+	char why[128];		/* with STOP_ERROR, STOP_UNHANDLED, vcpu_give_up */
 };
 
 struct pc;

@@ -257,6 +257,76 @@ static void check_idt_fill(void)
 	expect_delivered("INT n whose delivery nobody may see fault", VECTOR, 0, l2_nop.at);
 }
 
+/*
+ * What a delivery, a fetch or a walk needs is no memory of L1's, and L1's tables allow
+ * it: reads there are all ones, which is no gate, no code and no table.
+ */
+#define NO_MEMORY	0xd0000000ul
+
+static void lost_idt(void)
+{
+	l2.c.idtr.base = NO_MEMORY;
+	l2.c.eventinj = EVENT_INTR | VECTOR;
+}
+
+static void lost_own_exception(void)
+{
+	l2.c.idtr.base = NO_MEMORY;
+	l2.c.rip = l2_ud2.at;
+}
+
+static void lost_stack(void)
+{
+	l2.c.rsp = NO_MEMORY + 0x800;
+	l2.c.eventinj = EVENT_INTR | VECTOR;
+}
+
+static void lost_code(void)
+{
+	l2.c.rip = NO_MEMORY;
+}
+
+static void lost_tables(void)
+{
+	l2.c.cr3 = NO_MEMORY;
+	l2.c.tlb_control = TLB_FLUSH_ALL;
+}
+
+static void check_no_memory(void)
+{
+	static const struct {
+		const char *name;
+		void (*lose)(void);
+	} rows[] = {
+		{ "IDT", lost_idt }, { "IDT of #UD", lost_own_exception },
+		{ "stack of a delivery", lost_stack }, { "code", lost_code },
+		{ "page tables", lost_tables },
+	};
+
+	if (!rt.nestbed) {
+		rt_note("each machine has its own idea of what is no memory");
+		return;
+	}
+	for (unsigned int i = 0; i < 2 * ARRAY_LEN(rows); i++) {
+		start(&l2_nop);
+		if (i & 1) {
+			npt_init();
+			npt_use(&l2);
+			l2.c.tlb_control = TLB_FLUSH_ALL;
+		}
+		rows[i / 2].lose();
+		svm_run(&l2);
+		l2_expect(rows[i / 2].name, &l2, EXIT_SHUTDOWN);
+		rt_check(!(l2.c.exitintinfo & EVENT_INTR), "nothing is left of it", "%llx",
+			 l2.c.exitintinfo);
+		/* L1 goes on, and so can its next guest. */
+		start(&l2_nop);
+		l2.c.tlb_control = TLB_FLUSH_ALL;
+		inject(EVENT_INTR | VECTOR);
+		expect_delivered("the next one", VECTOR, 0, l2_nop.at);
+	}
+}
+
 /* A fault in the delivery of a contributory one is #DF; then shutdown. */
 static void check_double(void)
 {
@@ -333,5 +403,6 @@ int main(struct rt_info *info)
 	check_idt_fill();
 	check_own();
 	check_double();
+	check_no_memory();
 	return rt_result();
 }
