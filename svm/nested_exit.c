@@ -187,8 +187,11 @@ void svm_nested_gif_intercepts(struct vcpu *v)
 	struct svm_vcpu *a = v->arch;
 	u32 both = VEC4_STGI | VEC4_CLGI, icpt = both;
 
-	if (a->efer_svme)
-		icpt = !svm_nested_gif(v) && (a->wanted || svm_nested_signal_waits(v)) ? VEC4_STGI : 0;
+	if (a->efer_svme) {
+		bool waits = a->wanted || svm_nested_signal_waits(v);
+
+		icpt = waits && !svm_nested_gif(v) ? VEC4_STGI : 0;
+	}
 	vmcb_set_intercept_vec4(a->vmcb, (vmcb_get_intercept_vec4(a->vmcb) & ~both) | icpt);
 }
 

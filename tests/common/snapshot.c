@@ -20,6 +20,7 @@
  * The first machine's time, less than any payload takes; each one after it has
  * twice as much.
  */
+#define TRIES		5
 #define FIRST_US	200
 
 struct stream {
@@ -85,9 +86,9 @@ static struct guest_vm *move(struct test_ctx *t, struct guest_vm *g)
 	return to;
 }
 
-static void run_moving(struct test_ctx *t, const char *id)
+/* How often it moved before its end. */
+static u32 run_once(struct test_ctx *t, const struct payload *p)
 {
-	const struct payload *p = find(t, id);
 	struct guest_vm *g = payload_load(t, p, 0);
 	u64 slice = FIRST_US, deadline;
 	u32 moves = 0;
@@ -100,10 +101,23 @@ static void run_moving(struct test_ctx *t, const char *id)
 		g = move(t, g);
 	}
 	guest_console_end(t->cpu);
-	if (g)
-		payload_judge(t, p, g->m.vm.end);
+	if (!g)
+		return moves;
+	payload_judge(t, p, g->m.vm.end);
+	t->machine = g->m.next;
+	vm_fini(&g->m.vm);
+	return moves;
+}
+
+static void run_moving(struct test_ctx *t, const char *id)
+{
+	const struct payload *p = find(t, id);
+	u32 moves = 0;
+
+	/* The time is over when the host's timer says so: on a busy emulator, late. */
+	for (u32 i = 0; i < TRIES && !moves; i++)
+		moves = run_once(t, p);
 	test_note(t, "%s: in %u machines", id, moves + 1);
-	/* The time is over when the host's timer says so. */
 	if (!moves && !strcmp(report_platform(), "bochs") && virt->vendor == VIRT_SVM)
 		SKIP(t, "Bochs: a guest with IF = 0 is not interrupted, it was never saved");
 	CHECK(t, moves, "%s ended before it was saved", id);

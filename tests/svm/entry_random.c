@@ -58,17 +58,15 @@ static u64 one_of(struct test_ctx *t, u64 bits)
 }
 
 /* What is legal, and refused by some: kept apart, for it is known. */
-enum legal { LEGAL_ANY, LEGAL_LAST_MAP, LEGAL_CS_L_D, LEGAL_COUNT };
+enum legal { LEGAL_ANY, LEGAL_CS_L_D, LEGAL_COUNT };
 static const char *const legal_name[] = {
-	"no rule", "MSR map in the last 8 KiB", "CS.L and CS.D outside long mode",
+	"no rule", "CS.L and CS.D outside long mode",
 };
 
 static enum legal legal_kind(const struct vmcb *c)
 {
 	const u16 both = BIT(9) | SEG_D;
 
-	if ((vmcb_get_msrpm_base_pa(c) & PAGE_MASK) == BIT(svm.caps.maxphyaddr) - MSRPM_SIZE)
-		return LEGAL_LAST_MAP;
 	return (vmcb_get_cs(c)->attrib & both) == both ? LEGAL_CS_L_D : LEGAL_ANY;
 }
 
@@ -93,9 +91,6 @@ static void mutate(struct test_ctx *t, struct vmcb *c)
 		vmcb_set_efer(c, vmcb_get_efer(c) | EFER_LMA);
 	else
 		vmcb_set_cr3(c, (u32)vmcb_get_cr3(c));
-	/* One of these at a time, so that it is known which was refused. */
-	if (legal_kind(c) == LEGAL_LAST_MAP)
-		vmcb_write(c, VMCB_F_cs_attrib, vmcb_read(&pristine, VMCB_F_cs_attrib));
 }
 
 /* Of a rule: how often the CPU let in what breaks it, and the first such state. */
