@@ -217,8 +217,10 @@ static bool step_done(struct vcpu *v, struct svm_vcpu *a)
 	if (a->step == STEP_IRET)
 		svm_set_nmi_blocked(a, false);
 	a->step = STEP_NONE;
-	/* A guest that steps itself gets its own trap, before anything else. */
+	/* A guest that steps itself gets its own trap, before anything else, or its hypervisor. */
 	if (a->step_tf) {
+		if (a->exc_want & BIT(VEC_DB))
+			return false;
 		svm_inject(v, &(struct event){ .type = EVENT_EXCEPTION, .vector = VEC_DB,
 					       .payload = DR6_BS });
 		return true;

@@ -281,8 +281,8 @@ static void test_step_that_faults(void **state)
 	assert_int_equal(v.rflags & RFLAGS_TF, 0);
 }
 
-/* A guest that steps itself gets its own #DB; the window comes later. */
-static void test_step_of_a_stepping_guest(void **state)
+/* A step of a guest with TF of its own ends: what svm_inject_finish says. */
+static bool finish_own_step(void)
 {
 	svm.quirks.shadow_lost = true;
 	v.rflags |= RFLAGS_IF | RFLAGS_TF;
@@ -295,9 +295,28 @@ static void test_step_of_a_stepping_guest(void **state)
 	vmcb_set_dr6(&c, DR6_FIXED1 | DR6_BS);
 	v.exit = (struct vm_exit){ .reason = EXIT_EXCEPTION, .exc = { .type = EVENT_EXCEPTION,
 				   .vector = VEC_DB } };
-	assert_true(svm_inject_finish(&v));
+	return svm_inject_finish(&v);
+}
+
+/* A guest that steps itself gets its own #DB; the window comes later. */
+static void test_step_of_a_stepping_guest(void **state)
+{
+	assert_true(finish_own_step());
 	assert_int_equal(c.eventinj, 0x80000301);
 	assert_int_equal(vmcb_get_dr6(&c), DR6_FIXED1 | DR6_BS);
+}
+
+/* Who intercepts #DB gets the exit, as without our step. */
+static void test_step_of_a_stepping_guest_wanted(void **state)
+{
+	a.exc_want = BIT(VEC_DB);
+	assert_false(finish_own_step());
+	assert_int_equal(c.eventinj, 0);
+	assert_int_equal(v.exit.reason, EXIT_EXCEPTION);
+	assert_int_equal(v.exit.exc.vector, VEC_DB);
+	assert_int_equal(vmcb_get_dr6(&c), DR6_FIXED1 | DR6_BS);
+	assert_int_equal(a.step, STEP_NONE);
+	assert_true(v.rflags & RFLAGS_TF);
 }
 
 static void test_nmi_blocking(void **state)
@@ -563,6 +582,7 @@ int main(void)
 		cmocka_unit_test_setup(test_shadow_step_without_window, setup),
 		cmocka_unit_test_setup(test_step_that_faults, setup),
 		cmocka_unit_test_setup(test_step_of_a_stepping_guest, setup),
+		cmocka_unit_test_setup(test_step_of_a_stepping_guest_wanted, setup),
 		cmocka_unit_test_setup(test_nmi_blocking, setup),
 		cmocka_unit_test_setup(test_nmi_window, setup),
 		cmocka_unit_test_setup(test_guard, setup),
