@@ -205,6 +205,15 @@ RULE(cr3)
 	return !long_mode(s) || phys_ok(vmcb_get_cr3(s), env);
 }
 
+/*
+ * The register has 64 bits in every mode, and its high ones are MBZ in each:
+ * VMRUN of a CPU looks at them, KVM's check of a save area does not.
+ */
+RULE(cr3_legacy)
+{
+	return long_mode(s) || phys_ok(vmcb_get_cr3(s), env);
+}
+
 RULE(cs_l_d)
 {
 	const u64 both = SEG_ATTR_L | SEG_ATTR_D;

@@ -56,6 +56,8 @@ static const struct row bad[] = {
 	ROW("CR0 bit 63",			OR(cr0, BIT64(63))),
 	KNOWN("CR3 bit 63", KNOWN_BOCHS_BARE, BOCHS_CR3, OR(cr3, BIT64(63))),
 	KNOWN("CR3 beyond the physical addresses", KNOWN_BOCHS_BARE, BOCHS_CR3, PHYS(cr3, 0)),
+	KNOWN("CR3 bit 63 without LME", KNOWN_BOCHS_BARE, BOCHS_CR3, OR(cr3, BIT64(63)),
+	      CLEAR(efer, EFER_LME | EFER_LMA)),
 	ROW("CR4 bit 13",			OR(cr4, BIT64(13))),
 	ROW("CR4 bit 14",			OR(cr4, BIT64(14))),
 	ROW("CR4 bit 15",			OR(cr4, BIT64(15))),

@@ -184,7 +184,9 @@ static const struct row rows[] = {
 	R(cr3,			P(cr3, END)),
 	R(cr3,			P(cr3, BIT(63))),
 	OK(			P(cr3, END - 1)),
-	OK(			P(cr3, ~0ULL), P(efer, EFER_SVME)),
+	R(cr3_legacy,		P(cr3, END), P(efer, EFER_SVME)),
+	R(cr3_legacy,		P(cr3, BIT(63)), P(cr0, CR0_GOOD & ~CR0_PG)),
+	OK(			P(cr3, END - 1), P(efer, EFER_SVME)),
 	R(cs_l_d,		P(cs_attrib, 0x69b)),
 	OK(			P(cs_attrib, 0x49b)),
 	OK(			P(cs_attrib, 0x69b), P(efer, EFER_SVME)),
@@ -371,8 +373,9 @@ static bool save_legal(const u64 *q, const struct nested_check_env *env)
 		return false;
 	if (((cr0 >> 29 & 3) == 1) || cr0 >> 32 || q[0x568 / 8] >> 32 || q[0x560 / 8] >> 32)
 		return false;
-	if (lm && (!(cr4 >> 5 & 1) || !(cr0 & 1) || (cs >> 9 & 3) == 3 ||
-		   q[0x550 / 8] >= 1ULL << env->maxphyaddr))
+	if (q[0x550 / 8] >= 1ULL << env->maxphyaddr)
+		return false;
+	if (lm && (!(cr4 >> 5 & 1) || !(cr0 & 1) || (cs >> 9 & 3) == 3))
 		return false;
 	if (lm && (cs >> 9 & 1) && inj >> 31 && (inj >> 8 & 7) == 3 &&
 	    ((inj & 0xff) == 4 || (inj & 0xff) == 5))
