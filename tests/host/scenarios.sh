@@ -213,7 +213,7 @@ screen "multiboot 2 through BIOS" green -cdrom "$tmp/uefi.iso"
 
 # The same ISO as a USB stick, through BIOS.
 rm -f "$tmp/ser"
-timeout 90 qemu-system-x86_64 -machine q35 -accel tcg -cpu max,+svm -m 256 -display none \
+timeout 300 qemu-system-x86_64 -machine q35 -accel tcg -cpu max,+svm -m 256 -display none \
 	-serial "file:$tmp/ser" -device qemu-xhci \
 	-drive "if=none,id=s,format=raw,file=$build/nestbed.iso" \
 	-device usb-storage,drive=s,bootindex=0 > "$tmp/out" 2>&1
