@@ -241,7 +241,7 @@ static void merge_intercepts(struct vcpu *v)
 	vmcb_set_intercept_vec3(c, (vmcb_get_intercept_vec3(l0) & ~own) |
 				   (vmcb_get_intercept_vec3(l1) & ~own));
 	vmcb_set_intercept_vec4(c, vmcb_get_intercept_vec4(l0) | vmcb_get_intercept_vec4(l1) |
-				   VEC4_STGI | VEC4_CLGI);
+				   VEC4_STGI | VEC4_CLGI | VEC4_VMLOAD | VEC4_VMSAVE);
 	vmcb_set_intercept_vec5(c, vmcb_get_intercept_vec5(l0) | vmcb_get_intercept_vec5(l1));
 	if (unlikely(v->l2_tsc.frac))
 		svm_nested_watch_tsc(n);

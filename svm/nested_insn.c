@@ -71,6 +71,15 @@ static enum verdict vmsave(struct vcpu *v)
 	return VERDICT_ADVANCE;
 }
 
+void svm_nested_own_vmload(struct vcpu *v, bool own)
+{
+	const u32 both = VEC4_VMLOAD | VEC4_VMSAVE;
+	struct vmcb *c = svm_nested_of(v)->vmcb01;
+
+	vmcb_set_intercept_vec4(c, (vmcb_get_intercept_vec4(c) & ~both) | (own ? 0 : both));
+	vmcb_set_virt_ext(c, own ? VIRT_EXT_VMLOAD : 0);
+}
+
 static enum verdict do_stgi(struct vcpu *v)
 {
 	if (!svm_nested_set_vgif(v, true))

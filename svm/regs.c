@@ -248,6 +248,8 @@ void svm_set(struct vcpu *v, enum vreg r, u64 val)
 		/* STGI and CLGI come or go with it. */
 		a->attention = true;
 		a->efer_svme = val & EFER_SVME;
+		if (svm.caps.vmsave_virt && v->nested && !v->in_l2)
+			svm_nested_own_vmload(v, a->efer_svme);
 		vmcb_set_efer(c, val | EFER_SVME);
 		update_lma(c);
 		return;

@@ -201,6 +201,12 @@ static inline bool insn_has_mem(const struct insn *i)
 	return i->flags & INSN_F_MEM;
 }
 
+/* VMLOAD or VMSAVE. */
+static inline bool insn_is_vmload(const struct insn *i)
+{
+	return insn_is(i, INSN_MAP_0F, 0x01) && (i->modrm == 0xda || i->modrm == 0xdb);
+}
+
 /* MOVS, CMPS, STOS, LODS, SCAS, INS, OUTS. */
 bool insn_is_string(const struct insn *i);
 

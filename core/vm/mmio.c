@@ -365,6 +365,9 @@ enum verdict mmio_exit(struct vcpu *v)
 	c.user = s.cpl == 3;
 	c.cr0 = s.cr0;
 	c.gpa = one ? f->gpa : ~0ULL;
+	/* Done by the CPU itself, it finds out here that the VMCB is no memory. */
+	if (unlikely(v->nested) && insn_is_vmload(&insn))
+		return vcpu_inject_gp(v);
 	ret = emul_insn(&s, &insn, &ops, &c, &fault);
 	v->stat.insn_emulation++;
 	v->stat.insn_emulation_fail += ret < 0 && ret != -EFAULT;
