@@ -231,6 +231,11 @@ static void check_breakpoints(void)
 
 	rt_set_handler(VEC_DB, on_break);
 	for (unsigned int i = 0; i < ARRAY_LEN(row); i++) {
+		/* Where it stays set, it may end the emulator. */
+		if (row[i].at != break_here && svm_known(KNOWN_TCG_BARE)) {
+			rt_known(true, false, row[i].name, TCG_DR7);
+			continue;
+		}
 		l2_init(&l2, NULL);
 		l2.regs.rbx = (ulong)row[i].at;
 		l2.regs.rcx = row[i].l1 ? DR7_INIT : row[i].dr7;
@@ -238,8 +243,9 @@ static void check_breakpoints(void)
 		if (row[i].l1)
 			write_dr7(row[i].dr7);
 		l2_run_code(&l2, &l2_break_on);
-		rt_check(read_dr7() == DR7_INIT && l2.c.dr7 == l2.regs.rcx, row[i].name,
-			 "DR7 %lx, L2's %llx", read_dr7(), l2.c.dr7);
+		rt_check(l2.c.dr7 == l2.regs.rcx, row[i].name, "%llx", l2.c.dr7);
+		rt_known(svm_known(KNOWN_TCG_BARE), read_dr7() == DR7_INIT, "DR7 is cleared",
+			 TCG_DR7);
 		breaks = 0;
 		touch();
 		rt_known(svm_known(KNOWN_TCG_BARE), !breaks, "is disabled", TCG_DR7);
