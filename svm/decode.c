@@ -6,6 +6,7 @@
 #include "core/vm/run.h"
 #include "core/x86/regs.h"
 #include "svm/exit.h"
+#include "svm/nested.h"
 #include "svm/ops.h"
 
 static struct vmcb *vmcb_of(struct vcpu *v)
@@ -21,7 +22,8 @@ int svm_fetch_insn(struct vcpu *v, struct insn *out)
 /*
  * A CPU that reports something else for an interrupted INT n: with RIP still
  * at it, executing it again raises the same, be it the interrupt or the fault
- * of its gate.
+ * of its gate.  Of L2's V_IRQ it is known that it is gone, and that no handler
+ * has interrupts off yet.
  */
 static void drop_stale(struct vcpu *v)
 {
@@ -29,6 +31,8 @@ static void drop_stale(struct vcpu *v)
 
 	if (!svm_fetch_insn(v, &i) && insn_is(&i, INSN_MAP_1, 0xcd))
 		v->exit.idt.type = EVENT_NONE;
+	else if (v->in_l2 && v->rflags & RFLAGS_IF && svm_nested_of(v)->virq_taken)
+		v->exit.idt = event_intr((u8)vmcb_get_int_vector(vmcb_of(v)));
 }
 
 /*

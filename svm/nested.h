@@ -74,6 +74,7 @@ struct svm_nested {
 	u8 *msrpm02;
 	u64 hsave_pa, vm_cr, tsc_ratio;
 	bool gif;		/* see svm_nested_gif */
+	bool virq_taken;	/* in the run of L2 that just ended; only with int_idt_stale */
 	bool run_pending;	/* VMRUN was accepted, L2 has not run yet */
 	u16 pause_left;		/* PAUSEs before L1 wants to see one, on a CPU that cannot count */
 	struct cpuid_regs leaf;	/* CPUID 8000_000A */
@@ -244,6 +245,16 @@ static inline void svm_nested_sync(struct vcpu *v)
 	c12->int_state = c02->int_state;
 	vmcb_set_int_ctl(c12, (vmcb_get_int_ctl(c12) & ~(INT_CTL_V_TPR | virq)) |
 			      (vmcb_get_int_ctl(c02) & (0xf | virq)));
+}
+
+/* Behind #VMEXIT of L2, before svm_nested_sync: has it taken the V_IRQ that L1 gave it? */
+static inline bool svm_nested_took_virq(const struct vcpu *v)
+{
+	const struct svm_vcpu *a = v->arch;
+	const struct svm_nested *n = svm_nested_of(v);
+
+	return !a->virq_window && !a->virq_held &&
+	       vmcb_get_int_ctl(n->vmcb12) & ~vmcb_get_int_ctl(n->vmcb02) & INT_CTL_V_IRQ;
 }
 
 /* An interrupt that nobody injected was being delivered: L2 has taken V_IRQ. */

@@ -284,8 +284,11 @@ static void svm_enter(struct vcpu *v)
 		svm_world_switch(v, a->vmcb_pa, (u64)sc, (u64)a->vmcb01);
 		c->clean = svm.clean_all;
 		c->tlb_control = TLB_CONTROL_NOTHING;
-		if (unlikely(v->in_l2))
+		if (unlikely(v->in_l2)) {
+			if (unlikely(svm.quirks.int_idt_stale))
+				svm_nested_of(v)->virq_taken = svm_nested_took_virq(v);
 			svm_nested_sync(v);
+		}
 		decoded = svm_exit_decode_fast(c, svm.decode, &v->exit);
 		if (likely(decoded))
 			state_from_vmcb(v, c);
