@@ -271,11 +271,6 @@ bool svm_nested_shutdown(struct vcpu *v);
 void svm_nested_offer(struct cpuid_regs *leaf);
 /* STGI or CLGI of L2: false: it has no flag of its own. */
 bool svm_nested_set_vgif(struct vcpu *v, bool gif);
-/*
- * APM2 15.33.1: in long mode the CPU does VMLOAD and VMSAVE of L1 itself, through
- * L0's tables; only where svm.caps.vmsave_virt.  false: they exit, as in other modes.
- */
-void svm_nested_own_vmload(struct vcpu *v, bool own);
 /* L2 with virtual NMIs comes and goes: its NMI blocking, and L1's. */
 void svm_nested_vnmi_enter(struct vcpu *v);
 void svm_nested_vnmi_leave(struct vcpu *v);
@@ -299,6 +294,11 @@ u64 svm_nested_operands(const struct vm_exit *x);
 void svm_nested_insn_bytes(struct vcpu *v, struct vmcb *page, u64 info1);
 
 /* svm/nested_insn.c */
+/*
+ * APM2 15.33.1: in long mode the CPU does VMLOAD and VMSAVE of L1 itself, through
+ * L0's tables; only where svm.caps.vmsave_virt.  false: they exit, as in other modes.
+ */
+void svm_nested_own_vmload(struct vcpu *v, bool own);
 enum verdict svm_nested_insn(struct vcpu *v);
 /*
  * The CPU has SVM on and so looks at the CPL first; the guest's CPU, which has

@@ -342,6 +342,12 @@ static bool to_l1(struct vcpu *v)
 	return true;
 }
 
+/* Does L1 want the exit, as far as its intercept bit says? */
+static bool l1_wants(const struct vcpu *v)
+{
+	return svm_nested_wants(svm_nested_of(v)->vmcb12, v->exit.code);
+}
+
 static bool with_operands(struct vcpu *v)
 {
 	v->exit.info1 = svm_nested_operands(&v->exit);
@@ -354,7 +360,7 @@ static bool with_operands(struct vcpu *v)
  */
 static bool hypercall(struct vcpu *v)
 {
-	if (svm_nested_wants(svm_nested_of(v)->vmcb12, v->exit.code))
+	if (l1_wants(v))
 		return to_l1(v);
 	vcpu_queue_exception(v, event_exception(VEC_UD));
 	return true;
@@ -362,12 +368,12 @@ static bool hypercall(struct vcpu *v)
 
 static bool msr(struct vcpu *v)
 {
-	return svm_nested_wants(svm_nested_of(v)->vmcb12, v->exit.code) && wants_msr(v) && to_l1(v);
+	return l1_wants(v) && wants_msr(v) && to_l1(v);
 }
 
 static bool io(struct vcpu *v)
 {
-	return svm_nested_wants(svm_nested_of(v)->vmcb12, v->exit.code) && wants_io(v) && to_l1(v);
+	return l1_wants(v) && wants_io(v) && to_l1(v);
 }
 
 /* VINTR: L1's, unless the pending V_IRQ was our window. */
@@ -389,7 +395,7 @@ static bool debug_register(struct vcpu *v)
 		vcpu_queue_exception(v, event_exception(VEC_UD));
 		return true;
 	}
-	return svm_nested_wants(n->vmcb12, v->exit.code) && with_operands(v);
+	return l1_wants(v) && with_operands(v);
 }
 
 bool svm_nested_watches_cr8(const struct vcpu *v)
@@ -441,7 +447,7 @@ static bool control_register(struct vcpu *v)
 {
 	const struct svm_nested *n = svm_nested_of(v);
 
-	if (svm_nested_wants(n->vmcb12, v->exit.code))
+	if (l1_wants(v))
 		return with_operands(v);
 	if (v->exit.code == SVM_EXIT_CR_WRITE && selective(v) &&
 	    vmcb_get_intercept_vec3(n->vmcb12) & VEC3_CR0_SEL_WRITE) {
@@ -463,17 +469,17 @@ static bool read_tsc(struct vcpu *v)
 		x->reason = EXIT_RDTSCP;
 		x->code = SVM_EXIT_RDTSCP;
 	}
-	return svm_nested_wants(svm_nested_of(v)->vmcb12, x->code) && to_l1(v);
+	return l1_wants(v) && to_l1(v);
 }
 
 static bool invlpg(struct vcpu *v)
 {
-	return svm_nested_wants(svm_nested_of(v)->vmcb12, v->exit.code) && with_operands(v);
+	return l1_wants(v) && with_operands(v);
 }
 
 static bool pause_insn(struct vcpu *v)
 {
-	return svm_nested_wants(svm_nested_of(v)->vmcb12, v->exit.code) &&
+	return l1_wants(v) &&
 	       !svm_nested_pause_filtered(v) && to_l1(v);
 }
 
@@ -542,7 +548,7 @@ static __attribute__((noinline)) void complete_exception(struct vcpu *v)
 
 static bool exception(struct vcpu *v)
 {
-	if (!svm_nested_wants(svm_nested_of(v)->vmcb12, v->exit.code))
+	if (!l1_wants(v))
 		return false;
 	if (unlikely(svm.quirks.db_dr6_lost || svm.quirks.int_idt_stale))
 		complete_exception(v);
@@ -574,7 +580,7 @@ bool svm_nested_reflect(struct vcpu *v)
 {
 	if (judge[v->exit.reason])
 		return judge[v->exit.reason](v);
-	return svm_nested_wants(svm_nested_of(v)->vmcb12, v->exit.code) && to_l1(v);
+	return l1_wants(v) && to_l1(v);
 }
 
 static bool intercepts(const struct svm_nested *n, u32 vec3)

@@ -166,17 +166,8 @@ bool svm_nested_rdmsr(struct vcpu *v, u32 msr, u64 *val)
 {
 	const struct svm_nested *n = svm_nested_of(v);
 
-	switch (msr) {
-	case MSR_VM_CR:
-		*val = n->vm_cr;
-		return true;
-	case MSR_TSC_RATIO:
-		*val = n->tsc_ratio;
-		return true;
-	default:
-		*val = n->hsave_pa;
-		return true;
-	}
+	*val = msr == MSR_VM_CR ? n->vm_cr : msr == MSR_TSC_RATIO ? n->tsc_ratio : n->hsave_pa;
+	return true;
 }
 
 /* APM2 15.30.1: LOCK keeps itself and SVMDIS. */

@@ -33,6 +33,8 @@ static bool vm_cr_enable(void)
 
 int svm_probe(const struct cpu_caps *caps, char *why, size_t size)
 {
+	const bool tcg = !strcmp(caps->hypervisor_id, "TCGTCGTCGTCG");
+
 	if (!caps->svm) {
 		nb_snprintf(why, size, "no SVM: CPUID 8000_0001 ECX.SVM is 0");
 		return -ENODEV;
@@ -53,17 +55,16 @@ int svm_probe(const struct cpu_caps *caps, char *why, size_t size)
 	svm.tsc_aux = caps->rdtscp;
 	svm.pks = caps->pks;
 	/* What cannot be tried out: QEMU 7.2 aborts (helper_write_crN without its lock). */
-	svm.quirks.cr8_virq_fatal = !strcmp(caps->hypervisor_id, "TCGTCGTCGTCG");
+	svm.quirks.cr8_virq_fatal = tcg;
 	/*
 	 * Nor this: cpu_clear_ignne() of its target/i386/tcg/sysemu/fpu_helper.c
 	 * writes the boot CPU's hflags2 from any CPU that loads x87 state, without
 	 * a lock: what VMRUN and #VMEXIT change there at that time, GIF and nested
 	 * paging among it, can get lost.
 	 */
-	svm.quirks.boot_cpu_races = svm.quirks.cr8_virq_fatal;
+	svm.quirks.boot_cpu_races = tcg;
 	/* Its page walk is the same below other hypervisors, which leave the CPU's name. */
-	svm.quirks.pdpte_accessed = svm.quirks.cr8_virq_fatal ||
-				    !strncmp(caps->brand, "QEMU TCG CPU", 12);
+	svm.quirks.pdpte_accessed = tcg || !strncmp(caps->brand, "QEMU TCG CPU", 12);
 	svm.clean_all = svm.caps.vmcb_clean ? VMCB_CLEAN_ALL : 0;
 	return 0;
 }

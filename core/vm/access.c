@@ -261,33 +261,44 @@ static u64 code_linear(struct vcpu *v)
 	return (u32)(cs.base + v->rip);
 }
 
-/* Bytes of an instruction at linear that are in its page. */
-static unsigned int in_page(u64 linear)
+/*
+ * The bytes at RIP that are in its page, all of them where that page was seen
+ * before.  Returns how many; 0: they cannot be fetched.
+ */
+static unsigned int code_of_page(struct vcpu *v, enum insn_mode mode, u8 *code)
 {
-	return (unsigned int)MIN(PAGE_SIZE - (linear & ~PAGE_MASK), (u64)INSN_MAX_LEN);
+	const u8 *seen = mode == INSN_MODE_64 ? code_at_rip(v) : NULL;
+	unsigned int n;
+	u64 linear;
+
+	if (seen) {
+		memcpy(code, seen, INSN_MAX_LEN);
+		return INSN_MAX_LEN;
+	}
+	linear = code_linear(v);
+	n = (unsigned int)MIN(PAGE_SIZE - (linear & ~PAGE_MASK), (u64)INSN_MAX_LEN);
+	return fetch(v, linear, code, n) ? 0 : n;
+}
+
+/* Behind code_of_page's n bytes: those of the next page.  0 or -EFAULT. */
+static int code_behind(struct vcpu *v, u8 *code, unsigned int n)
+{
+	return fetch(v, code_linear(v) + n, code + n, INSN_MAX_LEN - n) ? -EFAULT : 0;
 }
 
 int vcpu_decode(struct vcpu *v, struct insn *i, unsigned int rules)
 {
 	enum insn_mode mode = virt->mode(v);
-	const u8 *seen = mode == INSN_MODE_64 ? code_at_rip(v) : NULL;
 	u8 code[INSN_MAX_LEN];
-	unsigned int n;
-	u64 linear;
+	unsigned int n = code_of_page(v, mode, code);
 	int err;
 
-	if (seen) {
-		memcpy(code, seen, INSN_MAX_LEN);
-		return insn_decode_as(i, code, INSN_MAX_LEN, mode, rules);
-	}
-	linear = code_linear(v);
-	n = in_page(linear);
-	if (fetch(v, linear, code, n))
+	if (!n)
 		return -EFAULT;
 	err = insn_decode_as(i, code, n, mode, rules);
 	/* The next page is read only when the instruction really reaches it. */
 	if (err == -EAGAIN && n < INSN_MAX_LEN) {
-		if (fetch(v, linear + n, code + n, INSN_MAX_LEN - n))
+		if (code_behind(v, code, n))
 			return -EFAULT;
 		err = insn_decode_as(i, code, INSN_MAX_LEN, mode, rules);
 	}
@@ -296,21 +307,9 @@ int vcpu_decode(struct vcpu *v, struct insn *i, unsigned int rules)
 
 unsigned int vcpu_code_bytes(struct vcpu *v, u8 *code)
 {
-	const u8 *seen = virt->mode(v) == INSN_MODE_64 ? code_at_rip(v) : NULL;
-	u64 linear;
-	unsigned int n;
+	unsigned int n = code_of_page(v, virt->mode(v), code);
 
-	if (seen) {
-		memcpy(code, seen, INSN_MAX_LEN);
-		return INSN_MAX_LEN;
-	}
-	linear = code_linear(v);
-	n = in_page(linear);
-	if (fetch(v, linear, code, n))
-		return 0;
-	if (n < INSN_MAX_LEN && !fetch(v, linear + n, code + n, INSN_MAX_LEN - n))
-		n = INSN_MAX_LEN;
-	return n;
+	return n && n < INSN_MAX_LEN && !code_behind(v, code, n) ? INSN_MAX_LEN : n;
 }
 
 static __attribute__((noinline)) int insn_len_other(const u8 *code, u32 op2)

@@ -360,14 +360,14 @@ enum verdict mmio_exit(struct vcpu *v)
 	if (vcpu_decode(v, &insn, 0))
 		return vcpu_give_up(v, "cannot decode the access to %llx",
 				 (unsigned long long)f->gpa);
+	/* Done by the CPU itself, it finds out here that the VMCB is no memory. */
+	if (unlikely(v->nested) && insn_is_vmload(&insn))
+		return vcpu_inject_gp(v);
 	one = emul_one_operand(&insn);
 	state_from_vcpu(v, &insn, one, &s);
 	c.user = s.cpl == 3;
 	c.cr0 = s.cr0;
 	c.gpa = one ? f->gpa : ~0ULL;
-	/* Done by the CPU itself, it finds out here that the VMCB is no memory. */
-	if (unlikely(v->nested) && insn_is_vmload(&insn))
-		return vcpu_inject_gp(v);
 	ret = emul_insn(&s, &insn, &ops, &c, &fault);
 	v->stat.insn_emulation++;
 	v->stat.insn_emulation_fail += ret < 0 && ret != -EFAULT;

@@ -383,6 +383,7 @@ int vm_restore_open(struct save_in *in, const void *buf, u64 size, const struct 
 		    u64 mem_max, struct save_machine *m, char *why, size_t why_size)
 {
 	const struct reason r = { why, why_size };
+	struct guest_cpu cpu;
 	u32 section;
 	int err = save_open(in, buf, size);
 
@@ -395,7 +396,7 @@ int vm_restore_open(struct save_in *in, const void *buf, u64 size, const struct 
 		return fail(&r, -ENOENT, "machine", 0, "is missing");
 	if (!vm_valid(&m->vm))
 		return fail(&r, -EINVAL, "machine", 0, "is impossible");
-	err = open_cpu(in, h, &m->cpu, &r);
+	err = open_cpu(in, h, &cpu, &r);
 	if (err)
 		return err;
 	m->nested = save_find(in, SAVE_NESTED, 0, NESTED_SAVE_VERSION, &section);

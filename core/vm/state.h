@@ -104,7 +104,6 @@ u64 vm_save_size(struct vm *vm, const struct save_host *h);
 /* What a container says of the machine as such. */
 struct save_machine {
 	struct vm_save vm;
-	struct guest_cpu cpu;
 	bool nested;		/* its vCPUs can virtualize */
 	bool has_layout;
 	struct save_layout layout;

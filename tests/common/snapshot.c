@@ -20,8 +20,8 @@
  * The first machine's time, less than any payload takes; each one after it has
  * twice as much.
  */
-#define TRIES		5
 #define FIRST_US	200
+#define TRIES		5
 
 struct stream {
 	u8 *p;
@@ -61,6 +61,12 @@ static const struct payload *find(struct test_ctx *t, const char *id)
 }
 
 /* g's state goes, and what was its memory, too: nothing of it can be of use. */
+static void destroy(struct test_ctx *t, struct guest_vm *g)
+{
+	t->machine = g->m.next;
+	vm_fini(&g->m.vm);
+}
+
 static struct guest_vm *move(struct test_ctx *t, struct guest_vm *g)
 {
 	struct stream s = { 0 };
@@ -77,8 +83,7 @@ static struct guest_vm *move(struct test_ctx *t, struct guest_vm *g)
 		TEST_ERROR(t, "no memory for %llu bytes", (unsigned long long)s.size);
 	REQUIRE_EQ(t, guest_vm_save(g, &sink), 0);
 	REQUIRE_EQ(t, s.at, s.size);
-	t->machine = g->m.next;
-	vm_fini(&g->m.vm);
+	destroy(t, g);
 	s.at = 0;
 	to = guest_vm_restore(t, t->cpu, &source, why, sizeof(why));
 	CHECK(t, to, "not restored: %s", why);
@@ -104,8 +109,7 @@ static u32 run_once(struct test_ctx *t, const struct payload *p)
 	if (!g)
 		return moves;
 	payload_judge(t, p, g->m.vm.end);
-	t->machine = g->m.next;
-	vm_fini(&g->m.vm);
+	destroy(t, g);
 	return moves;
 }
 

@@ -99,6 +99,15 @@ static void remove_line(u32 i)
 	sent.len -= len;
 }
 
+/* Overwrites what follows key in line i. */
+static void change(u32 i, const char *key, const char *with)
+{
+	size_t len;
+	char *p = strstr(line_at(i, &len), key) + strlen(key);
+
+	memcpy(p, with, strlen(with));
+}
+
 static void send_one(const char *guest)
 {
 	sb_free(&sent);
@@ -187,23 +196,17 @@ static void test_damage(void **state)
 	p = line_at(5, &len);
 	p[14] = '3';
 	refused("line 3 comes twice");
-	p = line_at(7, &len);
-	memcpy(strstr(p, "crc32=") + 6, "00000000", 8);
+	change(7, "crc32=", "00000000");
 	refused("the crc32 differs");
-	p = line_at(7, &len);
-	memcpy(strstr(p, "lines=") + 6, "5", 1);
+	change(7, "lines=", "5");
 	refused("its end line does not fit");
-	p = line_at(7, &len);
-	memcpy(strstr(p, "crc32=") + 6, "0000 000", 8);
+	change(7, "crc32=", "0000 000");
 	refused("its end line does not fit");
-	p = line_at(0, &len);
-	memcpy(strstr(p, "bytes=2717") + 6, "2716", 4);
+	change(0, "bytes=", "2716");
 	refused("it has more than its 2716 bytes");
-	p = line_at(0, &len);
-	memcpy(strstr(p, "bytes=2717") + 6, "2718", 4);
+	change(0, "bytes=", "2718");
 	refused("it has 2717 bytes instead of 2718");
-	p = line_at(0, &len);
-	memcpy(strstr(p, "bytes=2717") + 6, "none", 4);
+	change(0, "bytes=", "none");
 	refused("its begin line is damaged");
 }
 
