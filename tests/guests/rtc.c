@@ -172,15 +172,18 @@ static void check_unread(void)
  */
 static void check_uip(void)
 {
-	u8 before = 0, after = 0;
+	u8 now, before = 0, after = 0;
 	bool seen = false;
 
 	rtc_write(RTC_A, RTC_A_32KHZ | 6);
+	now = rtc_read(0);
 	for (unsigned int second = 0; second < 20 && !seen; second++) {
 		rtc_read(RTC_C);
 		while (!(rtc_read(RTC_C) & RTC_U)) {
+			/* Only what was read between two looks without UIP. */
 			if (!(rtc_read(RTC_A) & RTC_A_UIP)) {
-				before = rtc_read(0);
+				before = now;
+				now = rtc_read(0);
 				continue;
 			}
 			while (rtc_read(RTC_A) & RTC_A_UIP)
