@@ -224,13 +224,23 @@ void svm_nested_watch_tsc(struct svm_nested *n)
 	vmcb_set_intercept_vec4(c, vmcb_get_intercept_vec4(c) | VEC4_RDTSCP);
 }
 
+/*
+ * L2's virtual VMLOAD and VMSAVE (APM2 15.33.1): the CPU translates their addresses by the
+ * shadow of L1's tables, and has no use for them without.
+ */
+static bool cpu_does_vmload(const struct svm_nested *n)
+{
+	return svm.caps.vmsave_virt && with_paging(n) &&
+	       vmcb_get_virt_ext(n->vmcb12) & VIRT_EXT_VMLOAD;
+}
+
 static void merge_intercepts(struct vcpu *v)
 {
 	struct svm_vcpu *a = v->arch;
 	struct svm_nested *n = svm_nested_of(v);
 	const struct vmcb *l0 = n->vmcb01, *l1 = n->vmcb12;
 	struct vmcb *c = n->vmcb02;
-	const u32 own = VEC3_VINTR | VEC3_IRET;
+	const u32 own = VEC3_VINTR | VEC3_IRET, vmload = VEC4_VMLOAD | VEC4_VMSAVE;
 
 	vmcb_set_intercept_cr_read(c, vmcb_get_intercept_cr_read(l0) |
 				      vmcb_get_intercept_cr_read(l1));
@@ -240,8 +250,9 @@ static void merge_intercepts(struct vcpu *v)
 				       vmcb_get_intercept_dr_write(l1));
 	vmcb_set_intercept_vec3(c, (vmcb_get_intercept_vec3(l0) & ~own) |
 				   (vmcb_get_intercept_vec3(l1) & ~own));
-	vmcb_set_intercept_vec4(c, vmcb_get_intercept_vec4(l0) | vmcb_get_intercept_vec4(l1) |
-				   VEC4_STGI | VEC4_CLGI | VEC4_VMLOAD | VEC4_VMSAVE);
+	vmcb_set_intercept_vec4(c, (vmcb_get_intercept_vec4(l0) & ~vmload) |
+				   vmcb_get_intercept_vec4(l1) | VEC4_STGI | VEC4_CLGI |
+				   (cpu_does_vmload(n) ? 0 : vmload));
 	vmcb_set_intercept_vec5(c, vmcb_get_intercept_vec5(l0) | vmcb_get_intercept_vec5(l1));
 	if (unlikely(v->l2_tsc.frac))
 		svm_nested_watch_tsc(n);
@@ -297,6 +308,7 @@ static void controls(struct vcpu *v)
 	struct vmcb *c = n->vmcb02;
 
 	merge_intercepts(v);
+	vmcb_set_virt_ext(c, cpu_does_vmload(n) ? VIRT_EXT_VMLOAD : 0);
 	interrupt_control(v);
 	tables(v);
 	v->l2_tsc_offset = vmcb_get_tsc_offset(n->vmcb12);

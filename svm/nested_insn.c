@@ -4,6 +4,7 @@
 
 #include "core/lib/string.h"
 #include "core/mm/host.h"
+#include "core/mm/pt_walk.h"
 #include "core/vm/insn.h"
 #include "core/vm/run.h"
 #include "core/x86/caps.h"
@@ -41,20 +42,50 @@ static enum verdict vmrun(struct vcpu *v)
 	return VERDICT_RESUME;
 }
 
-static struct vmcb *operand_page(struct vcpu *v)
+/*
+ * L2's own VMLOAD or VMSAVE where L1 has made them virtual (APM2 15.33.1): *pa is an
+ * address of L2's.  Without L1's tables, or out of long mode, they exit.  False: L1 runs.
+ */
+static bool translate_virtual(struct vcpu *v, u64 *pa, u32 access)
+{
+	struct svm_nested *n = svm_nested_of(v);
+	struct event fault;
+
+	if (!v->l2_paging || !(vmcb_get_efer(n->vmcb02) & EFER_LMA)) {
+		n->nrip = v->rip + v->exit.insn_len;
+		svm_nested_exit(v, v->exit.code, 0, 0);
+		return false;
+	}
+	if (!svm_nested_translate(v, *pa, access, pa, &fault))
+		return true;
+	svm_nested_page_fault(v, &fault);
+	return false;
+}
+
+/* The page of VMLOAD or VMSAVE; NULL: *verdict is what comes of them instead. */
+static struct vmcb *operand_page(struct vcpu *v, u32 access, enum verdict *verdict)
 {
 	u64 pa = operand(v);
+	struct vmcb *page;
 
-	return good_page(pa) ? svm_nested_page(v, pa) : NULL;
+	*verdict = VERDICT_RESUME;
+	if (v->in_l2 && vmcb_get_virt_ext(svm_nested_of(v)->vmcb12) & VIRT_EXT_VMLOAD &&
+	    good_page(pa) && !translate_virtual(v, &pa, access))
+		return NULL;
+	page = good_page(pa) ? svm_nested_page(v, pa) : NULL;
+	if (!page)
+		*verdict = vcpu_inject_gp(v);
+	return page;
 }
 
 static enum verdict vmload(struct vcpu *v)
 {
-	struct vmcb *page = operand_page(v);
+	enum verdict verdict;
+	struct vmcb *page = operand_page(v, PTA_READ, &verdict);
 	const struct svm_vcpu *a = v->arch;
 
 	if (!page)
-		return vcpu_inject_gp(v);
+		return verdict;
 	svm_nested_copy_vmload(a->vmcb01, page);
 	svm_nested_canon_vmload(a->vmcb01, svm_nested_check_env(svm_nested_of(v)));
 	return VERDICT_ADVANCE;
@@ -62,11 +93,12 @@ static enum verdict vmload(struct vcpu *v)
 
 static enum verdict vmsave(struct vcpu *v)
 {
-	struct vmcb *page = operand_page(v);
+	enum verdict verdict;
+	struct vmcb *page = operand_page(v, PTA_WRITE, &verdict);
 	const struct svm_vcpu *a = v->arch;
 
 	if (!page)
-		return vcpu_inject_gp(v);
+		return verdict;
 	svm_nested_copy_vmload(page, a->vmcb01);
 	return VERDICT_ADVANCE;
 }
@@ -77,7 +109,8 @@ void svm_nested_own_vmload(struct vcpu *v, bool own)
 	struct vmcb *c = svm_nested_of(v)->vmcb01;
 
 	vmcb_set_intercept_vec4(c, (vmcb_get_intercept_vec4(c) & ~both) | (own ? 0 : both));
-	vmcb_set_virt_ext(c, own ? VIRT_EXT_VMLOAD : 0);
+	vmcb_set_virt_ext(c, (vmcb_get_virt_ext(c) & ~VIRT_EXT_VMLOAD) |
+			     (own ? VIRT_EXT_VMLOAD : 0));
 }
 
 static enum verdict do_stgi(struct vcpu *v)

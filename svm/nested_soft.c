@@ -15,7 +15,7 @@
 /* CPUID 8000_000A EDX: what software carries, whatever the CPU has. */
 #define CARRIED	(BIT(0) | BIT(3) | BIT(5) | BIT(6) |	/* NP, NRIPS, clean, flush */ \
 		 BIT(4) | BIT(7) | BIT(10) |	/* TSC ratio, decode assists, PAUSE filter */ \
-		 BIT(16) | BIT(25))			/* virtual GIF, virtual NMI */
+		 BIT(15) | BIT(16) | BIT(25))	/* virtual VMLOAD, GIF, NMI */
 
 void svm_nested_offer(struct cpuid_regs *leaf)
 {

@@ -482,10 +482,25 @@ static void check_virtual_vmload(void)
 	run(&l2_vmsave);
 	rt_check(l2.c.exitcode == EXIT_NPF && (l2.c.exitinfo2 & ~0xfffULL) == PAGE,
 		 "virtual VMSAVE to what is not mapped", "exit %llx", l2.c.exitcode);
+	*npt_entry(PAGE, NPT_4K) = OTHER | (NPT_RIGHTS & ~NPT_W);
+	l2.c.tlb_control = TLB_FLUSH_ALL;
+	run(&l2_vmsave);
+	rt_check(l2.c.exitcode == EXIT_NPF && (l2.c.exitinfo1 & 3) == (NPF_P | NPF_W),
+		 "virtual VMSAVE to what is read only", "exit %llx info %llx", l2.c.exitcode,
+		 l2.c.exitinfo1);
+	run(&l2_vmload);
+	l2_expect("virtual VMLOAD of it", &l2, EXIT_VMMCALL);
 	*npt_entry(PAGE, NPT_4K) = OTHER | NPT_RIGHTS;
 	L2_INTERCEPT(&l2, vec4, VEC4_VMSAVE, true);
 	run(&l2_vmsave);
 	l2_expect("an intercept comes first", &l2, EXIT_VEC4 + VEC4_VMSAVE);
+	/* APM2 15.33.1: without nested paging they exit, whatever is intercepted. */
+	l2_init(&l2, NULL);
+	l2.c.virt_ext = 2;
+	run(&l2_vmload);
+	rt_check(l2.c.exitcode == EXIT_VEC4 + VEC4_VMLOAD && l2.c.rip == l2_vmload.at &&
+		 l2.c.nrip == l2_vmload.next, "virtual VMLOAD without nested paging",
+		 "exit %llx at %llx, nRIP %llx", l2.c.exitcode, l2.c.rip, l2.c.nrip);
 }
 
 int main(struct rt_info *info)

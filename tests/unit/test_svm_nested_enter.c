@@ -83,8 +83,8 @@ static void l1_and_l2(struct vmcb *c)
 /* What L0 intercepts of a guest of its own. */
 #define OWN_VEC3	(VEC3_INTR | VEC3_NMI | VEC3_SMI | VEC3_INIT | VEC3_CPUID | VEC3_HLT | \
 			 VEC3_INVLPGA | VEC3_IOIO | VEC3_MSR | VEC3_SHUTDOWN)
-#define OWN_VEC4	(VEC4_VMRUN | VEC4_VMMCALL | VEC4_VMLOAD | VEC4_VMSAVE | VEC4_STGI | \
-			 VEC4_CLGI | VEC4_SKINIT)
+#define OWN_VEC4	(VEC4_VMRUN | VEC4_VMMCALL | VEC4_STGI | VEC4_CLGI | VEC4_SKINIT)
+#define VMLOAD_VMSAVE	(VEC4_VMLOAD | VEC4_VMSAVE)
 
 static void reset(void)
 {
@@ -99,7 +99,7 @@ static void reset(void)
 	v.rflags = RFLAGS_FIXED;
 	l1_and_l2(&vmcb01);
 	vmcb_set_intercept_vec3(&vmcb01, OWN_VEC3);
-	vmcb_set_intercept_vec4(&vmcb01, OWN_VEC4);
+	vmcb_set_intercept_vec4(&vmcb01, OWN_VEC4 | VMLOAD_VMSAVE);
 	vmcb_set_int_ctl(&vmcb01, INT_CTL_V_INTR_MASKING);
 	memset(&vmcb02, 0, sizeof(vmcb02));
 	vmcb_set_guest_asid(&vmcb02, 9);
@@ -178,6 +178,7 @@ static void mutate(struct rng *r, struct vmcb *page)
 		vmcb_set_nested_ctl(page, NESTED_CTL_NP_ENABLE);
 		vmcb_set_n_cr3(page, 0x8000);
 	}
+	vmcb_set_virt_ext(page, rng_below(r, 4));
 	for (u64 k = 1 + rng_below(r, 4); k; k--) {
 		enum vmcb_field f = (enum vmcb_field)(rng_one_in(r, 2) ?
 			judged[rng_below(r, ARRAY_SIZE(judged))] :
@@ -211,6 +212,13 @@ static const char *maps(void)
 	return NULL;
 }
 
+/* By L2's own addresses only: the CPU does it by the shadow tables. */
+static bool hands_over_vmload(void)
+{
+	return svm.caps.vmsave_virt && v.l2_paging &&
+	       vmcb_get_virt_ext(&vmcb12) & VIRT_EXT_VMLOAD;
+}
+
 /* What of vmcb02 is not L1's to say. */
 static const char *own(void)
 {
@@ -218,6 +226,9 @@ static const char *own(void)
 
 	CHECK((vmcb_get_intercept_vec3(&vmcb02) & OWN_VEC3) == OWN_VEC3);
 	CHECK((vmcb_get_intercept_vec4(&vmcb02) & OWN_VEC4) == OWN_VEC4);
+	CHECK((vmcb_get_intercept_vec4(&vmcb02) & VMLOAD_VMSAVE) == VMLOAD_VMSAVE ||
+	      hands_over_vmload());
+	CHECK(!(vmcb_get_virt_ext(&vmcb02) & VIRT_EXT_VMLOAD) == !hands_over_vmload());
 	CHECK(vmcb_get_intercept_exceptions(&vmcb02) & BIT(VEC_MC));
 	CHECK(vmcb_get_msrpm_base_pa(&vmcb02) == (u64)msrpm02);
 	CHECK(vmcb_get_iopm_base_pa(&vmcb02) == (u64)iopm);
@@ -227,7 +238,8 @@ static const char *own(void)
 	CHECK(vmcb_get_n_cr3(&vmcb02) == (v.l2_paging ? SHADOW_ROOT : L0_ROOT));
 	CHECK((vmcb_get_int_ctl(&vmcb02) & ~l1s) == INT_CTL_V_INTR_MASKING);
 	CHECK(!(vmcb02.int_state & ~(u64)INT_STATE_SHADOW));
-	CHECK(!vmcb_get_virt_ext(&vmcb02) && !vmcb_get_avic_apic_bar(&vmcb02) && !vmcb02.ghcb_pa);
+	CHECK(!(vmcb_get_virt_ext(&vmcb02) & ~(u64)VIRT_EXT_VMLOAD));
+	CHECK(!vmcb_get_avic_apic_bar(&vmcb02) && !vmcb02.ghcb_pa);
 	CHECK(!vmcb_get_avic_backing_page(&vmcb02) && !vmcb_get_avic_logical_table(&vmcb02));
 	CHECK(!vmcb_get_avic_physical_table(&vmcb02) && !vmcb02.vmsa_pa && !vmcb02.tlb_control);
 	return maps();
@@ -315,6 +327,7 @@ static void test_random(void **state)
 
 		reset();
 		v.l2_tsc.frac = rng_one_in(&r, 4) ? TSC_RATIO_FRAC : 0;
+		svm.caps.vmsave_virt = rng_one_in(&r, 2);
 		mutate(&r, (struct vmcb *)(memory + PAGE12));
 		before = *(struct vmcb *)(memory + PAGE12);
 		was = vmcb01;
