@@ -168,8 +168,11 @@ void svm_nested_to_l2(struct vcpu *v);
  * state has left.
  */
 void svm_nested_prepare(struct vcpu *v);
-/* vmcb02 of an L2 whose TSC runs at another rate than L1's. */
-void svm_nested_watch_tsc(struct svm_nested *n);
+/*
+ * L2's TSC in vmcb02 and in the CPU (APM2 15.30.5), while L2 runs.  One that has another
+ * rate than L1's and that the CPU does not scale is read by L0.
+ */
+void svm_nested_set_tsc(struct vcpu *v);
 /* Of the CPU that L1 sees: what stays so, and all as L1's registers are now. */
 void svm_nested_init_env(struct svm_nested *n);
 const struct nested_check_env *svm_nested_check_env(struct svm_nested *n);
@@ -278,10 +281,7 @@ void svm_nested_vnmi_leave(struct vcpu *v);
 bool svm_nested_take_vnmi(struct vcpu *v);
 /* L2 halts: has it something virtual to take? */
 bool svm_nested_ends_hlt(struct vcpu *v);
-/*
- * TSC_RATIO of L1 (APM2 15.30.5), which L2's TSC follows: L0 executes what reads it.
- * False: reserved bits.
- */
+/* TSC_RATIO of L1 (APM2 15.30.5), which L2's TSC follows.  False: reserved bits. */
 bool svm_nested_set_tsc_ratio(struct vcpu *v, u64 ratio);
 /* A PAUSE that L1 intercepts: true: its filter lets this one pass. */
 bool svm_nested_pause_filtered(struct vcpu *v);

@@ -215,13 +215,26 @@ static void merge_msrpm(struct vcpu *v)
 		n->vmcb02->clean &= ~(u32)VMCB_CLEAN_IOPM;
 }
 
-/* RDMSR of the TSC exits in any case.  The CPU's own scaling is L0's, for L1 (tsc=). */
-void svm_nested_watch_tsc(struct svm_nested *n)
+/* RDMSR of the TSC exits in any case. */
+static void watch_tsc(struct vmcb *c)
 {
-	struct vmcb *c = n->vmcb02;
-
 	vmcb_set_intercept_vec3(c, vmcb_get_intercept_vec3(c) | VEC3_RDTSC);
 	vmcb_set_intercept_vec4(c, vmcb_get_intercept_vec4(c) | VEC4_RDTSCP);
+}
+
+void svm_nested_set_tsc(struct vcpu *v)
+{
+	struct svm_nested *n = svm_nested_of(v);
+	u64 old = v->l2_line.ratio;
+
+	if (unlikely(v->l2_tsc.frac || old))
+		vcpu_compose_tsc(v);
+	if (v->l2_tsc.frac && !v->l2_line.ratio)
+		watch_tsc(n->vmcb02);
+	vmcb_set_tsc_offset(n->vmcb02, v->l2_line.ratio ? v->l2_line.offset :
+			    vmcb_get_tsc_offset(n->vmcb01) + v->l2_tsc_offset);
+	if (unlikely(v->l2_line.ratio != old))
+		svm_regs_tsc_ratio(v);
 }
 
 /*
@@ -254,8 +267,6 @@ static void merge_intercepts(struct vcpu *v)
 				   vmcb_get_intercept_vec4(l1) | VEC4_STGI | VEC4_CLGI |
 				   (cpu_does_vmload(n) ? 0 : vmload));
 	vmcb_set_intercept_vec5(c, vmcb_get_intercept_vec5(l0) | vmcb_get_intercept_vec5(l1));
-	if (unlikely(v->l2_tsc.frac))
-		svm_nested_watch_tsc(n);
 	/* Where the CPU does not meet L1's intercept, another one does. */
 	if (svm.quirks.rdtscp_is_rdtsc && vmcb_get_intercept_vec4(l1) & VEC4_RDTSCP)
 		vmcb_set_intercept_vec3(c, vmcb_get_intercept_vec3(c) | VEC3_RDTSC);
@@ -312,7 +323,7 @@ static void controls(struct vcpu *v)
 	interrupt_control(v);
 	tables(v);
 	v->l2_tsc_offset = vmcb_get_tsc_offset(n->vmcb12);
-	vmcb_set_tsc_offset(c, vmcb_get_tsc_offset(n->vmcb01) + v->l2_tsc_offset);
+	svm_nested_set_tsc(v);
 	n->pause_left = vmcb_get_pause_filter_count(n->vmcb12);
 	vmcb_set_pause_filter_count(c, vmcb_get_pause_filter_count(n->vmcb12));
 	vmcb_set_pause_filter_threshold(c, vmcb_get_pause_filter_threshold(n->vmcb12));

@@ -136,6 +136,10 @@ void svm_nested_leave(struct vcpu *v)
 	n->run_pending = false;
 	n->vmcb02->eventinj = 0;
 	v->in_l2 = false;
+	if (unlikely(v->l2_line.ratio)) {
+		v->l2_line.ratio = 0;
+		svm_regs_tsc_ratio(v);
+	}
 	v->l2_paging = false;
 	v->l2_gen = 0;
 	svm_nested_forget_windows(v);

@@ -91,8 +91,8 @@ bool svm_nested_set_tsc_ratio(struct vcpu *v, u64 ratio)
 	n->tsc_ratio = ratio;
 	v->l2_tsc = (struct tsc_ratio){ ratio, ratio == TSC_RATIO_ONE ? 0 : TSC_RATIO_FRAC };
 	/* L2 itself wrote it, which L1 does not intercept. */
-	if (v->in_l2 && v->l2_tsc.frac)
-		svm_nested_watch_tsc(n);
+	if (v->in_l2)
+		svm_nested_set_tsc(v);
 	return true;
 }
 

@@ -105,6 +105,8 @@ void svm_cpu_off(struct percpu *cpu);
 void svm_regs_reset(struct vcpu *v);	/* APM2 14.1.3, table 14-1 */
 void svm_regs_load(const struct vcpu *v);	/* MSRs that are switched with the vCPU */
 void svm_regs_put(const struct vcpu *v);
+/* TSC_RATIO of what runs now to the CPU, if v is loaded. */
+void svm_regs_tsc_ratio(const struct vcpu *v);
 u64 svm_get(struct vcpu *v, enum vreg r);
 void svm_set(struct vcpu *v, enum vreg r, u64 val);
 void svm_get_seg(struct vcpu *v, enum vseg s, struct vsegment *out);

@@ -88,6 +88,20 @@ static void write_dr(unsigned int n, u64 val)
 	}
 }
 
+/* APM2 15.30.5: one MSR for all; the guest's guest may have a rate of its own. */
+static u64 tsc_ratio(const struct vcpu *v)
+{
+	if (v->l2_line.ratio)
+		return v->l2_line.ratio;
+	return v->vm->tsc.ratio ? v->vm->tsc.ratio : TSC_RATIO_ONE;
+}
+
+void svm_regs_tsc_ratio(const struct vcpu *v)
+{
+	if (v->loaded)
+		wrmsr(MSR_TSC_RATIO, tsc_ratio(v));
+}
+
 void svm_regs_load(const struct vcpu *v)
 {
 	const struct svm_vcpu *a = v->arch;
@@ -97,8 +111,8 @@ void svm_regs_load(const struct vcpu *v)
 	/* Of no effect on the host, whose CR4.PKS is 0. */
 	if (svm.pks)
 		wrmsr(MSR_IA32_PKRS, a->pkrs);
-	if (v->vm->tsc.ratio)
-		wrmsr(MSR_TSC_RATIO, v->vm->tsc.ratio);
+	if (tsc_ratio(v) != TSC_RATIO_ONE)
+		wrmsr(MSR_TSC_RATIO, tsc_ratio(v));
 }
 
 void svm_regs_put(const struct vcpu *v)
@@ -109,7 +123,7 @@ void svm_regs_put(const struct vcpu *v)
 		a->tsc_aux = rdmsr(MSR_TSC_AUX);
 	if (svm.pks)
 		a->pkrs = rdmsr(MSR_IA32_PKRS);
-	if (v->vm->tsc.ratio)
+	if (tsc_ratio(v) != TSC_RATIO_ONE)
 		wrmsr(MSR_TSC_RATIO, TSC_RATIO_ONE);
 }
 
@@ -264,7 +278,7 @@ void svm_set(struct vcpu *v, enum vreg r, u64 val)
 	case VREG_TSC_OFFSET:
 		vmcb_set_tsc_offset(a->vmcb01, val);
 		if (v->in_l2)
-			vmcb_set_tsc_offset(c, val + v->l2_tsc_offset);
+			svm_nested_set_tsc(v);
 		return;
 	case VREG_INT_SHADOW:
 		c->int_state = (c->int_state & ~INT_STATE_SHADOW) | (val ? INT_STATE_SHADOW : 0);

@@ -34,6 +34,30 @@ u64 tsc_unscale(const struct tsc_ratio *r, u64 guest_ticks)
 	return ticks == ~0ULL || tsc_scale(r, ticks) == guest_ticks ? ticks : ticks + 1;
 }
 
+static __int128 scale128(__int128 ticks, u64 ratio, u8 frac)
+{
+	return ticks * ratio >> frac;
+}
+
+bool tsc_compose(const struct tsc_format *f, const struct tsc_chain *c, struct tsc_line *out)
+{
+	const u64 one = BIT(f->frac), outer = c->outer.ratio ? c->outer.ratio : one;
+	const u64 ratio = mul_shift_u64(outer, c->inner, f->frac);
+	const __int128 base = (__int128)c->host - (u64)(c->host - c->base);
+	__int128 between;
+
+	if (ratio < one / 256 || ratio >> f->bits)
+		return false;
+	/* At base, where it may have been negative: somebody has set it since. */
+	between = c->between - scale128(c->host, outer, f->frac) + scale128(base, outer, f->frac);
+	*out = (struct tsc_line){
+		.ratio = ratio,
+		.offset = (u64)scale128(between, c->inner, f->frac) + c->offset -
+			  (u64)scale128(base, ratio, f->frac),
+	};
+	return true;
+}
+
 bool tsc_khz_same(u64 a, u64 b)
 {
 	u64 large = MAX(a, b), small = MIN(a, b);

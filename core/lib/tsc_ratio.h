@@ -28,6 +28,29 @@ u64 tsc_scale(const struct tsc_ratio *r, u64 ticks);
 /* The least ticks of the host in which a guest's TSC counts at least so many; saturates. */
 u64 tsc_unscale(const struct tsc_ratio *r, u64 guest_ticks);
 
+/* A counter made of another one: (ticks * ratio >> frac) + offset. */
+struct tsc_line {
+	u64 ratio, offset;	/* ratio 0: there is none */
+};
+
+/* A counter that is made of one that is made of the host's. */
+struct tsc_chain {
+	struct tsc_ratio outer;	/* of the one in between */
+	u64 host, between;	/* both, at the same time */
+	u64 base;		/* an earlier time of the host's; may be before its 0 */
+	u64 inner;		/* ratio of the last one */
+	u64 offset;		/* and what is added then */
+};
+
+/*
+ * The line that makes the last one of the host's at once.  Its ratio is rounded down: from
+ * base on, where it is exact to a tick, it loses less than one tick of the host's in
+ * 2^frac, and never goes back.  f: of at most 40 bits.  False: it does not fit, or is below
+ * 1 / 256, where rounding counts.
+ */
+bool __must_check tsc_compose(const struct tsc_format *f, const struct tsc_chain *c,
+			      struct tsc_line *out);
+
 /* Do two frequencies differ by no more than one that was measured may be wrong? */
 bool tsc_khz_same(u64 a, u64 b);
 

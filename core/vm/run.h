@@ -31,6 +31,11 @@ extern void (*vcpu_safe_point)(void);
 
 /* What RDTSC gives to what runs now: the guest, or its guest. */
 u64 vcpu_tsc_seen(struct vcpu *v);
+/*
+ * v->l2_line from the other TSC members of v, where the CPU scales; its ratio is 0 where L2's
+ * is the guest's own or no line will do.  The vendor gives it to the CPU.
+ */
+void vcpu_compose_tsc(struct vcpu *v);
 /* The guest's TSC now, and the host's TSC when the guest's is tsc. */
 u64 vcpu_tsc(struct vcpu *v);
 u64 vcpu_tsc_to_host(struct vcpu *v, u64 tsc);

@@ -3,6 +3,7 @@
 #include "core/vm/run.h"
 
 #include "core/lib/muldiv.h"
+#include "core/vm/pc.h"
 #include "core/vm/sched.h"
 #include "core/x86/insn.h"
 #include "core/x86/time.h"
@@ -52,10 +53,28 @@ u64 vcpu_tsc(struct vcpu *v)
 	return vcpu_tsc_at(v, rdtsc());
 }
 
+void vcpu_compose_tsc(struct vcpu *v)
+{
+	const struct tsc_format *f = virt->tsc_format();
+	struct tsc_chain c = {
+		.outer = v->vm->tsc, .host = rdtsc(), .base = v->vm->pc ? v->vm->pc->tsc_base : 0,
+		.inner = v->l2_tsc.ratio, .offset = v->l2_tsc_offset,
+	};
+
+	c.between = vcpu_tsc_at(v, c.host);
+	if (!v->l2_tsc.frac || !f || !tsc_compose(f, &c, &v->l2_line))
+		v->l2_line = (struct tsc_line){ 0 };
+}
+
 u64 vcpu_tsc_seen(struct vcpu *v)
 {
-	u64 tsc = vcpu_tsc(v);
+	u64 tsc;
 
+	/* As the CPU has it, to the tick. */
+	if (unlikely(v->in_l2 && v->l2_line.ratio))
+		return mul_shift_u64(rdtsc(), v->l2_line.ratio, v->l2_tsc.frac) +
+		       v->l2_line.offset;
+	tsc = vcpu_tsc(v);
 	if (likely(!v->in_l2))
 		return tsc;
 	/* Not tsc_scale: a guest may stop its guest's clock with a ratio of 0. */

@@ -107,6 +107,7 @@ struct vcpu {
 	struct vcpu_stats stat;
 	u64 l2_tsc_offset;	/* of the guest's guest to the guest */
 	struct tsc_ratio l2_tsc;	/* and its rate; frac 0: the same */
+	struct tsc_line l2_line;	/* with that, what the CPU counts for it; 0: it cannot */
 	struct vcpu_msrs msrs;
 	u64 xcr0;		/* guest's; host value outside guest context */
 	u64 dr[4];

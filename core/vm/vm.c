@@ -202,6 +202,7 @@ int vcpu_rebuild(struct vcpu *v)
 	v->in_l2 = v->l2_paging = v->init_waits = v->smi_waits = false;
 	v->l2_gen = v->l2_tsc_offset = 0;
 	v->l2_tsc = (struct tsc_ratio){ 0 };
+	v->l2_line = (struct tsc_line){ 0 };
 	memset(v->gpr, POISON, sizeof(v->gpr));
 	memset(v->dr, POISON, sizeof(v->dr));
 	memset(v->xsave, 0, XSAVE_AREA_SIZE);

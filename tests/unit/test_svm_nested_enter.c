@@ -19,6 +19,7 @@
 #define ROM		0x80000ULL	/* readable only */
 #define L0_ROOT		0x7654321000ULL
 #define SHADOW_ROOT	0x1234567000ULL
+#define OFFSET01	0x123456789ULL	/* of L1's TSC */
 #define STATES		2000000
 
 struct run_policy run_policy;
@@ -48,6 +49,20 @@ void svm_nested_forget_windows(struct vcpu *vc) { }
 void svm_nested_fix_gp(struct vcpu *vc, struct event *e) { }
 int vcpu_exit_insn_len(struct vcpu *vc) { return 3; }
 void svm_disarm(u64 dr7) { }
+
+/* A CPU that scales, or does not: v.l2_line by the former. */
+static bool scales;
+static u64 cpu_ratio;
+
+void vcpu_compose_tsc(struct vcpu *vc)
+{
+	vc->l2_line = (struct tsc_line){ scales && vc->l2_tsc.frac ? 5 : 0, 0x777 };
+}
+
+void svm_regs_tsc_ratio(const struct vcpu *vc)
+{
+	cpu_ratio = vc->l2_line.ratio;
+}
 
 void svm_nested_npt_enter(struct vcpu *vc)
 {
@@ -101,6 +116,8 @@ static void reset(void)
 	vmcb_set_intercept_vec3(&vmcb01, OWN_VEC3);
 	vmcb_set_intercept_vec4(&vmcb01, OWN_VEC4 | VMLOAD_VMSAVE);
 	vmcb_set_int_ctl(&vmcb01, INT_CTL_V_INTR_MASKING);
+	vmcb_set_tsc_offset(&vmcb01, OFFSET01);
+	v.l2_line.ratio = cpu_ratio = 0;
 	memset(&vmcb02, 0, sizeof(vmcb02));
 	vmcb_set_guest_asid(&vmcb02, 9);
 	a.vmcb = a.vmcb01 = &vmcb01;
@@ -245,15 +262,22 @@ static const char *own(void)
 	return maps();
 }
 
-/* L0 executes what reads the TSC of an L2 with a rate of its own, and of no other. */
+/*
+ * L0 executes what reads the TSC of an L2 with a rate of its own that the CPU does not
+ * scale, and of no other.
+ */
 static const char *rate(void)
 {
 	const struct vmcb *page = (const struct vmcb *)(memory + PAGE12);
+	const bool by_cpu = v.l2_tsc.frac && scales, watched = v.l2_tsc.frac && !scales;
 	bool tsc = vmcb_get_intercept_vec3(&vmcb02) & VEC3_RDTSC;
 	bool tscp = vmcb_get_intercept_vec4(&vmcb02) & VEC4_RDTSCP;
 
-	CHECK(tsc == (v.l2_tsc.frac || vmcb_get_intercept_vec3(page) & VEC3_RDTSC));
-	CHECK(tscp == (v.l2_tsc.frac || vmcb_get_intercept_vec4(page) & VEC4_RDTSCP));
+	CHECK(tsc == (watched || vmcb_get_intercept_vec3(page) & VEC3_RDTSC));
+	CHECK(tscp == (watched || vmcb_get_intercept_vec4(page) & VEC4_RDTSCP));
+	CHECK(cpu_ratio == (by_cpu ? 5 : 0));
+	CHECK(vmcb_get_tsc_offset(&vmcb02) == (by_cpu ? 0x777 : OFFSET01 +
+					       vmcb_get_tsc_offset(page)));
 	return NULL;
 }
 
@@ -272,7 +296,6 @@ static const char *asked(void)
 	CHECK((vmcb_get_intercept_cr_write(page) & ~vmcb_get_intercept_cr_write(&vmcb02)) == 0);
 	CHECK((vmcb_get_intercept_dr_read(page) & ~vmcb_get_intercept_dr_read(&vmcb02)) == 0);
 	CHECK((vmcb_get_intercept_dr_write(page) & ~vmcb_get_intercept_dr_write(&vmcb02)) == 0);
-	CHECK(vmcb_get_tsc_offset(&vmcb02) == vmcb_get_tsc_offset(page));
 	CHECK(v.rip == page->rip && v.gpr[VREG_RAX] == page->rax);
 	CHECK(vmcb_get_cr3(&vmcb02) == vmcb_get_cr3(page));
 	CHECK(!(page->eventinj & EVENTINJ_VALID) == !(vmcb02.eventinj & EVENTINJ_VALID));
@@ -327,6 +350,7 @@ static void test_random(void **state)
 
 		reset();
 		v.l2_tsc.frac = rng_one_in(&r, 4) ? TSC_RATIO_FRAC : 0;
+		scales = rng_one_in(&r, 2);
 		svm.caps.vmsave_virt = rng_one_in(&r, 2);
 		mutate(&r, (struct vmcb *)(memory + PAGE12));
 		before = *(struct vmcb *)(memory + PAGE12);

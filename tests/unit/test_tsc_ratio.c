@@ -106,6 +106,108 @@ static void test_exact(void **state)
 	}
 }
 
+/* What the last of two counters in a row shows. */
+static u64 chained(const struct tsc_chain *c, u64 host)
+{
+	u64 between = c->between + tsc_scale(&c->outer, host) - tsc_scale(&c->outer, c->host);
+
+	return (u64)((unsigned __int128)between * c->inner >> 32) + c->offset;
+}
+
+static u64 on_line(const struct tsc_line *l, u64 host)
+{
+	return (u64)((unsigned __int128)host * l->ratio >> 32) + l->offset;
+}
+
+static void test_compose(void **state)
+{
+	struct tsc_chain c = { .host = 5000, .between = 3000, .base = 5000, .inner = 1ULL << 31,
+			       .offset = 7 };
+	struct tsc_line l;
+
+	/* Halves: (3000 + ticks) / 2 + 7. */
+	assert_true(tsc_compose(&svm, &c, &l));
+	assert_true(l.ratio == 1ULL << 31);
+	assert_true(on_line(&l, 5000) == 1507);
+	assert_true(on_line(&l, 5100) == 1557);
+	/* Half of twice the host's. */
+	c.outer = ratio(&svm, 2, 1);
+	assert_true(tsc_compose(&svm, &c, &l));
+	assert_true(l.ratio == 1ULL << 32);
+	assert_true(on_line(&l, 5100) == 1607);
+	/* The one in between was set to 3000 when the host's was far on. */
+	c.base = 0;
+	assert_true(tsc_compose(&svm, &c, &l));
+	assert_true(on_line(&l, 5100) == 1607);
+	/* Guest time 0 is before the host's. */
+	c.base = (u64)-1000;
+	assert_true(tsc_compose(&svm, &c, &l));
+	assert_true(on_line(&l, 5100) == 1607);
+	/* A counter beyond 2^63, and an offset that wraps. */
+	c.between = ~0ULL - 1000;
+	c.offset = 1ULL << 63;
+	assert_true(tsc_compose(&svm, &c, &l));
+	assert_true(on_line(&l, 5100) == chained(&c, 5100));
+}
+
+static void test_compose_range(void **state)
+{
+	struct tsc_chain c = { .inner = (1ULL << 40) - 1 };
+	struct tsc_line l = { 3, 3 };
+
+	assert_true(tsc_compose(&svm, &c, &l));
+	assert_true(l.ratio == (1ULL << 40) - 1);
+	l.ratio = 3;
+	c.outer = ratio(&svm, 2, 1);
+	assert_false(tsc_compose(&svm, &c, &l));
+	c.inner = 0;
+	assert_false(tsc_compose(&svm, &c, &l));
+	c.outer.ratio = 0;
+	c.inner = (1ULL << 24) - 1;
+	assert_false(tsc_compose(&svm, &c, &l));
+	assert_true(l.ratio == 3);
+	c.inner++;
+	assert_true(tsc_compose(&svm, &c, &l));
+	assert_true(l.ratio == 1ULL << 24);
+}
+
+/*
+ * The line is the chain's, but for a tick of each rounding and what a ratio that was
+ * rounded down loses from base on.
+ */
+static void test_compose_exact(void **state)
+{
+	struct rng rng = rng_seed(5);
+
+	for (u32 i = 0; i < 200000; i++) {
+		u64 elapsed = rng_next(&rng) >> (12 + rng_below(&rng, 50)), then;
+		struct tsc_chain c = {
+			.base = rng_next(&rng) >> 8, .between = rng_next(&rng) >> 4,
+			.inner = 1 + (rng_next(&rng) >> (24 + rng_below(&rng, 20))),
+			.offset = rng_next(&rng),
+		};
+		struct tsc_line l;
+		s64 lost;
+
+		if (i & 1)
+			c.outer = ratio(&svm, 1 + rng_below(&rng, 6000000),
+					100000 + rng_below(&rng, 6000000));
+		c.host = c.base + rng_below(&rng, elapsed + 1);
+		if (!tsc_compose(&svm, &c, &l))
+			continue;
+		/* The same from wherever it is made: else a new one could go back. */
+		then = on_line(&l, c.base + elapsed);
+		c.between += tsc_scale(&c.outer, c.base + elapsed) - tsc_scale(&c.outer, c.host);
+		c.host = c.base + elapsed;
+		assert_true(tsc_compose(&svm, &c, &l));
+		assert_true(on_line(&l, c.host) == then);
+		lost = (s64)(chained(&c, c.host) - then);
+		assert_true(lost >= -2 - (s64)(c.inner >> 32));
+		assert_true(lost <= 3 + (s64)(c.inner >> 32) +
+			    (c.outer.ratio ? (s64)(elapsed >> 32) : 0));
+	}
+}
+
 static void test_same(void **state)
 {
 	assert_true(tsc_khz_same(2600000, 2600000));
@@ -125,6 +227,9 @@ int main(void)
 		cmocka_unit_test(test_scale),
 		cmocka_unit_test(test_inverse),
 		cmocka_unit_test(test_exact),
+		cmocka_unit_test(test_compose),
+		cmocka_unit_test(test_compose_range),
+		cmocka_unit_test(test_compose_exact),
 		cmocka_unit_test(test_same),
 	};
 
