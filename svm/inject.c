@@ -75,6 +75,8 @@ void svm_inject(struct vcpu *v, const struct event *e)
 		vmcb_set_dr6(c, vmcb_get_dr6(c) |
 			     (e->payload & (0xfULL | DR6_BD | DR6_BS | DR6_BT)));
 		vmcb_set_dr7(c, vmcb_get_dr7(c) & ~DR7_GD);
+		/* APM2 13.1: with #DB recording ends. */
+		svm_set_dbgctl(c, vmcb_get_dbgctl(c) & ~DEBUGCTL_LBR);
 	}
 	if (!is_soft(e))
 		return;
@@ -107,6 +109,7 @@ static void step_begin(struct vcpu *v, struct svm_vcpu *a, enum svm_step step)
 	a->step_rip = v->rip;
 	a->step_tf = v->rflags & RFLAGS_TF;
 	a->step_shadow = a->vmcb->int_state & INT_STATE_SHADOW;
+	a->step_dbgctl = vmcb_get_dbgctl(a->vmcb);
 	a->step_insn = step == STEP_IRET ? STEP_INSN_LOADS : svm_step_classify(v);
 	v->rflags |= RFLAGS_TF;
 }
@@ -226,6 +229,7 @@ static bool step_done(struct vcpu *v, struct svm_vcpu *a)
 		return true;
 	}
 	vmcb_set_dr6(c, vmcb_get_dr6(c) & ~DR6_BS);
+	svm_set_dbgctl(c, a->step_dbgctl);
 	if (a->windows & WINDOW_NMI && !a->nmi_blocked && !shadow)
 		x->reason = EXIT_NMI_WINDOW;
 	else if (a->windows & WINDOW_INTR && v->rflags & RFLAGS_IF && !shadow)

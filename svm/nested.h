@@ -187,6 +187,24 @@ struct vmcb *svm_nested_page(struct vcpu *v, u64 pa);
 /* VMLOAD and VMSAVE (APM2 15.5.2). */
 void svm_nested_copy_vmload(struct vmcb *to, const struct vmcb *from);
 
+/* svm/nested_lbr.c: all but the MSRs only where svm.lbr */
+/* At VMRUN: L2's registers from the page, if L1 gives it some of its own, to the copy. */
+void svm_nested_lbr_read(struct svm_nested *n, const struct vmcb *page);
+/* To vmcb02, these or L1's, which then are L2's, too. */
+void svm_nested_lbr_enter(struct svm_nested *n);
+/* Back: L1 has what L2 left in those that were both's. */
+void svm_nested_lbr_leave(struct svm_nested *n);
+/* At #VMEXIT: those of L2's own to the page. */
+void svm_nested_lbr_store(const struct svm_nested *n, struct vmcb *page);
+/* L1's, from the save area of a state. */
+void svm_nested_lbr_restore(struct vmcb *c, const struct vmcb *s);
+/*
+ * DEBUGCTL and the four records (MSRs 1D9h, 1DBh to 1DEh) of what c runs; without svm.lbr
+ * they are 0 and stay so.  False: #GP.
+ */
+u64 svm_nested_lbr_rdmsr(const struct vmcb *c, u32 msr);
+bool svm_nested_lbr_wrmsr(struct vmcb *c, u32 msr, u64 val);
+
 /* svm/nested_npt.c */
 int svm_nested_npt_init(struct vcpu *v);
 void svm_nested_npt_fini(struct vcpu *v);

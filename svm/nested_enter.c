@@ -61,7 +61,10 @@ static __always_inline u64 differ(const void *copy, const void *page, size_t fir
 	return diff;
 }
 
-/* What no clean bit covers, and what hypervisors change at each VMRUN anyhow. */
+/*
+ * What no clean bit covers, and what hypervisors change at each VMRUN anyhow; and what the
+ * bits that are kept do not cover.
+ */
 static void read_rest(struct svm_nested *n, const struct vmcb *page)
 {
 	struct vmcb *to = n->vmcb12;
@@ -74,6 +77,9 @@ static void read_rest(struct svm_nested *n, const struct vmcb *page)
 	to->rip = READ_ONCE(page->rip);
 	to->rsp = READ_ONCE(page->rsp);
 	to->rax = READ_ONCE(page->rax);
+	to->_virt_ext = READ_ONCE(page->_virt_ext);
+	if (unlikely(svm.lbr))
+		svm_nested_lbr_read(n, page);
 	vmcb_set_cr2(n->vmcb02, READ_ONCE(page->_cr2));
 }
 
@@ -320,6 +326,7 @@ static void controls(struct vcpu *v)
 
 	merge_intercepts(v);
 	vmcb_set_virt_ext(c, cpu_does_vmload(n) ? VIRT_EXT_VMLOAD : 0);
+	svm_set_dbgctl(c, vmcb_get_dbgctl(c));
 	interrupt_control(v);
 	tables(v);
 	v->l2_tsc_offset = vmcb_get_tsc_offset(n->vmcb12);
@@ -337,8 +344,8 @@ static void load_l2(struct vcpu *v)
 
 	if (!with_paging(n))
 		vmcb_set_g_pat(n->vmcb02, vmcb_get_g_pat(n->vmcb01));
-	/* APM2 15.23.2: without LBR virtualization there is one DEBUGCTL. */
-	vmcb_set_dbgctl(n->vmcb02, vmcb_get_dbgctl(n->vmcb01));
+	if (unlikely(svm.lbr))
+		svm_nested_lbr_enter(n);
 	v->gpr[VREG_RAX] = s->rax;
 	v->gpr[VREG_RSP] = s->rsp;
 	v->rip = s->rip;

@@ -64,6 +64,8 @@ static void store_save_area(const struct vcpu *v, struct vmcb *to)
 	to->_dr7 = vmcb_get_dr7(c);
 	if (v->l2_paging)
 		to->_g_pat = vmcb_get_g_pat(c);
+	if (unlikely(svm.lbr))
+		svm_nested_lbr_store(svm_nested_of(v), to);
 	to->rflags = v->rflags;
 	to->rip = v->rip;
 	to->rsp = v->gpr[VREG_RSP];
@@ -114,7 +116,8 @@ void svm_nested_leave(struct vcpu *v)
 	n->now->hw = (struct svm_asid){ a->cpu, a->asid_gen, vmcb_get_guest_asid(n->vmcb02) };
 	vmcb_set_cr2(n->vmcb01, vmcb_get_cr2(n->vmcb02));
 	vmcb_set_dr6(n->vmcb01, vmcb_get_dr6(n->vmcb02));
-	vmcb_set_dbgctl(n->vmcb01, vmcb_get_dbgctl(n->vmcb02));
+	if (unlikely(svm.lbr))
+		svm_nested_lbr_leave(n);
 	if (!(vmcb_get_int_ctl(n->vmcb12) & INT_CTL_V_INTR_MASKING))
 		vmcb_set_int_ctl(n->vmcb01, (vmcb_get_int_ctl(n->vmcb01) & ~INT_CTL_V_TPR) |
 					    (vmcb_get_int_ctl(n->vmcb02) & 0xf));

@@ -198,9 +198,22 @@ void svm_nested_fix_gp(struct vcpu *v, struct event *e)
 bool svm_nested_rdmsr(struct vcpu *v, u32 msr, u64 *val)
 {
 	const struct svm_nested *n = svm_nested_of(v);
+	const struct svm_vcpu *a = v->arch;
 
-	*val = msr == MSR_VM_CR ? n->vm_cr : msr == MSR_TSC_RATIO ? n->tsc_ratio : n->hsave_pa;
-	return true;
+	switch (msr) {
+	case MSR_VM_CR:
+		*val = n->vm_cr;
+		return true;
+	case MSR_TSC_RATIO:
+		*val = n->tsc_ratio;
+		return true;
+	case MSR_VM_HSAVE_PA:
+		*val = n->hsave_pa;
+		return true;
+	default:
+		*val = svm_nested_lbr_rdmsr(a->vmcb, msr);
+		return true;
+	}
 }
 
 /* APM2 15.30.1: LOCK keeps itself and SVMDIS. */
@@ -219,14 +232,21 @@ static bool write_vm_cr(struct vcpu *v, u64 val)
 
 bool svm_nested_wrmsr(struct vcpu *v, u32 msr, u64 val)
 {
-	if (msr == MSR_VM_CR)
+	const struct svm_vcpu *a = v->arch;
+
+	switch (msr) {
+	case MSR_VM_CR:
 		return write_vm_cr(v, val);
-	if (msr == MSR_TSC_RATIO)
+	case MSR_TSC_RATIO:
 		return svm_nested_set_tsc_ratio(v, val);
-	if (!good_page(val))
-		return false;
-	svm_nested_of(v)->hsave_pa = val;
-	return true;
+	case MSR_VM_HSAVE_PA:
+		if (!good_page(val))
+			return false;
+		svm_nested_of(v)->hsave_pa = val;
+		return true;
+	default:
+		return svm_nested_lbr_wrmsr(a->vmcb, msr, val);
+	}
 }
 
 static void nested_fini(struct vcpu *v)
@@ -346,7 +366,10 @@ const struct nested_ops svm_nested_ops = {
 	.efer = efer_bits, .efer_write = efer_write, .cpuid = offered,
 	.leave = leave, .translate = svm_nested_translate,
 	.page_fault = svm_nested_page_fault,
-	.saved_msr = { MSR_VM_CR, MSR_VM_HSAVE_PA, MSR_TSC_RATIO },
+	/* DEBUGCTL is one of the vCPU's registers. */
+	.saved_msr = { MSR_VM_CR, MSR_VM_HSAVE_PA, MSR_TSC_RATIO, MSR_LAST_BRANCH_FROM,
+		       MSR_LAST_BRANCH_FROM + 1, MSR_LAST_BRANCH_FROM + 2,
+		       MSR_LAST_BRANCH_FROM + 3 },
 	.state_get = svm_nested_state_get,
 	.state_set = svm_nested_state_set, .state_check = svm_nested_state_check,
 };

@@ -23,6 +23,8 @@ void svm_nested_offer(struct cpuid_regs *leaf)
 	/* An intercept costs more than any threshold that tells a loop from two PAUSEs. */
 	if (svm.caps.pause_filter && svm.caps.pause_filter_threshold)
 		leaf->edx |= BIT(12);
+	if (svm.lbr)
+		leaf->edx |= BIT(1);
 }
 
 bool svm_nested_set_vgif(struct vcpu *v, bool gif)

@@ -66,6 +66,8 @@ static void load_l1_save(struct vmcb *c, const struct vmcb *s)
 	/* KVM does not check it, and the CPU would not enter L1 with it. */
 	if (msr_pat_valid(vmcb_get_g_pat(s)))
 		vmcb_set_g_pat(c, vmcb_get_g_pat(s));
+	if (svm.lbr)
+		svm_nested_lbr_restore(c, s);
 	c->rax = s->rax;
 	c->rsp = s->rsp;
 	c->rip = s->rip;

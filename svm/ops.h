@@ -7,6 +7,7 @@
 #define SVM_OPS_H
 
 #include "core/vm/vcpu.h"
+#include "core/x86/regs.h"
 #include "svm/caps.h"
 #include "svm/vmcb.h"
 
@@ -27,6 +28,7 @@ struct svm_quirks {
 	bool cr0_lost;		/* #VMEXIT behind LME without PG and PAE does not load CR0 */
 	bool cr8_virq_fatal;	/* MOV to CR8 with V_IRQ pending stops the emulator */
 	bool dr7_stays;		/* breakpoints stay armed when #VMEXIT has cleared DR7 */
+	bool lbr_lost;		/* LBR virtualization records nothing */
 	bool boot_cpu_races;	/* FXRSTOR of any CPU may undo VMRUN or #VMEXIT of the boot CPU */
 };
 
@@ -37,9 +39,27 @@ struct svm_state {
 	u32 decode;		/* SVM_DECODE_ bits of exit.h */
 	bool tsc_aux;		/* the CPU has RDTSCP and its MSR */
 	bool pks;		/* and IA32_PKRS, which the VMCB has not */
+	bool lbr;		/* LBR virtualization, and it records */
 	u32 clean_all;		/* the clean field of an unchanged VMCB; 0 without clean bits */
 };
 extern struct svm_state svm;
+
+/*
+ * Bits of DEBUGCTL that a guest can have.  Not BTF: RFLAGS.TF, which L0 borrows for steps
+ * of its own, would wait for a branch.
+ */
+static inline u64 svm_dbgctl_given(void)
+{
+	return svm.lbr ? DEBUGCTL_LBR : 0;
+}
+
+/* APM2 15.23: the CPU switches the registers with c as long as they record. */
+static inline void svm_set_dbgctl(struct vmcb *c, u64 val)
+{
+	vmcb_set_dbgctl(c, val);
+	vmcb_set_virt_ext(c, (vmcb_get_virt_ext(c) & ~VIRT_EXT_LBR) |
+			     (val & DEBUGCTL_LBR ? VIRT_EXT_LBR : 0));
+}
 
 /* One per CPU, page aligned; percpu.host_vmcb is its address. */
 struct svm_cpu {
@@ -93,6 +113,7 @@ struct svm_vcpu {
 	struct vmcb *vmcb01;	/* the guest's own; vmcb may be that of its guest */
 	u64 iret_rip;
 	u64 step_rip;
+	u64 step_dbgctl;
 };
 
 /* svm/probe.c */

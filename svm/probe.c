@@ -87,6 +87,7 @@ void svm_describe(char *buf, size_t size)
 		{ svm.quirks.cr0_lost, "cr0_lost" },
 		{ svm.quirks.cr8_virq_fatal, "cr8_virq_fatal" },
 		{ svm.quirks.dr7_stays, "dr7_stays" },
+		{ svm.quirks.lbr_lost, "lbr_lost" },
 		{ svm.quirks.boot_cpu_races, "boot_cpu_races" },
 	};
 	unsigned int any = 0;
@@ -133,6 +134,7 @@ int svm_cpu_on(struct percpu *cpu)
 	flags = irq_save();
 	err = svm_find_quirks(&svm.quirks);
 	irq_restore(flags);
+	svm.lbr = svm.caps.lbr_virt && !svm.quirks.lbr_lost;
 	if (svm.quirks.intr_if0_lost)
 		nmi_watchdog_beat(BEAT_US);
 	return err;

@@ -245,6 +245,16 @@ static void probe_rdtscp(struct probe *p, struct svm_quirks *q)
 	q->rdtscp_is_rdtsc = guest_run(p, false) == SVM_EXIT_RDTSC;
 }
 
+/* jmp . + 2; vmmcall: where it came from is in the VMCB (APM2 15.23). */
+static void probe_lbr(struct probe *p, struct svm_quirks *q)
+{
+	static const u8 code[] = { 0xeb, 0x00, 0x0f, 0x01, 0xd9 };
+
+	guest_reset(p, code, sizeof(code), 0);
+	svm_set_dbgctl(p->c, DEBUGCTL_LBR);
+	q->lbr_lost = guest_run(p, false) == SVM_EXIT_VMMCALL && !vmcb_get_br_from(p->c);
+}
+
 /* INT 21h whose push meets an unmapped page: EXITINTINFO must name it (APM2 15.7.2). */
 static void probe_int(struct probe *p, struct svm_quirks *q)
 {
@@ -325,6 +335,8 @@ int svm_find_quirks(struct svm_quirks *q)
 		probe_dr7(&p, q);
 		if (svm.tsc_aux)
 			probe_rdtscp(&p, q);
+		if (svm.caps.lbr_virt)
+			probe_lbr(&p, q);
 		if (svm.caps.nrips)
 			probe_soft(&p, q);
 	}

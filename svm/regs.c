@@ -36,7 +36,7 @@ static const u16 vreg_member[VREG_COUNT] = {
 	MEMBER(STAR, star), MEMBER(LSTAR, lstar), MEMBER(CSTAR, cstar), MEMBER(SFMASK, sfmask),
 	MEMBER(KERNEL_GS_BASE, kernel_gs_base), MEMBER(SYSENTER_CS, sysenter_cs),
 	MEMBER(SYSENTER_ESP, sysenter_esp), MEMBER(SYSENTER_EIP, sysenter_eip),
-	MEMBER(PAT, g_pat), MEMBER(DEBUGCTL, dbgctl),
+	MEMBER(PAT, g_pat),
 };
 
 /* The same by offset, for reading: all but EFER are whole words as they stand. */
@@ -270,6 +270,9 @@ void svm_set(struct vcpu *v, enum vreg r, u64 val)
 	case VREG_CR0:
 		vmcb_set_cr0(c, val);
 		update_lma(c);
+		return;
+	case VREG_DEBUGCTL:
+		svm_set_dbgctl(c, val & svm_dbgctl_given());
 		return;
 	case VREG_CR8:
 		c = tpr_vmcb(v);

@@ -50,6 +50,9 @@ static bool read_row(struct vcpu *v, const struct msr_row *row, u64 *val)
 		if (!vcpu_apic_rdmsr(v, v->exit.msr.index, val))
 			*val = row->arg;
 		return true;
+	case MSR_KIND_LBR:
+		*val = 0;
+		return !v->nested || virt->nested->rdmsr(v, v->exit.msr.index, val);
 	case MSR_KIND_NESTED:
 		return virt->nested->rdmsr(v, v->exit.msr.index, val);
 	case MSR_KIND_STORED:
@@ -155,6 +158,8 @@ static bool write_row(struct vcpu *v, const struct msr_row *row, u64 val)
 	case MSR_KIND_MTRR_VAR:
 	case MSR_KIND_MTRR_DEF:
 		return write_stored(v, row, val);
+	case MSR_KIND_LBR:
+		return !v->nested || virt->nested->wrmsr(v, v->exit.msr.index, val);
 	case MSR_KIND_NESTED:
 		return virt->nested->wrmsr(v, v->exit.msr.index, val);
 	case MSR_KIND_CONST:
@@ -168,7 +173,7 @@ static bool write_row(struct vcpu *v, const struct msr_row *row, u64 val)
 /* Some are only there on one vendor's CPUs, or for a guest with the extension. */
 static bool is_there(const struct vcpu *v, const struct msr_row *row)
 {
-	if (row->kind == MSR_KIND_AMD)
+	if (row->kind == MSR_KIND_AMD || (row->kind == MSR_KIND_LBR && row->arg))
 		return virt->vendor == VIRT_SVM;
 	return row->kind != MSR_KIND_NESTED || v->nested;
 }

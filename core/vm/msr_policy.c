@@ -30,9 +30,9 @@ static const struct msr_row table[] = {
 	ONE(MSR_IA32_MCG_CAP, RO, 0),
 	ONE(MSR_IA32_MCG_STATUS, CONST, 0),
 	ONE(MSR_IA32_MISC_ENABLE, STORED, AT(misc_enable)),
-	ONE(MSR_IA32_DEBUGCTL, CONST, 0),
+	ONE(MSR_IA32_DEBUGCTL, LBR, 0),
 	/* Last branch and last exception, from and to: every AMD has them (APM2 13.1.1.6). */
-	SOME(MSR_LAST_BRANCH_FROM, 4, AMD, 0),
+	SOME(MSR_LAST_BRANCH_FROM, 4, LBR, 1),
 	SOME(MSR_IA32_MTRR_PHYSBASE0, 2 * MTRR_VARIABLE, MTRR_VAR, AT(mtrr_var)),
 	ONE(MSR_IA32_MTRR_FIX64K_00000, MTRR_FIXED, AT(mtrr_fixed[0])),
 	SOME(MSR_IA32_MTRR_FIX16K_80000, 2, MTRR_FIXED, AT(mtrr_fixed[1])),

@@ -26,6 +26,7 @@ enum msr_kind {
 	MSR_KIND_MTRR_FIXED,	/* arg: offset of the first of the row */
 	MSR_KIND_MTRR_VAR,
 	MSR_KIND_MTRR_DEF,
+	MSR_KIND_LBR,		/* as CONST, or AMD with arg 1; with virtualization its own */
 	MSR_KIND_NESTED,	/* of the virtualization extension, for a guest that has it */
 };
 

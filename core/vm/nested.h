@@ -19,7 +19,7 @@ enum nested_events {
 
 struct cpuid_regs;
 
-#define NESTED_MSRS	4
+#define NESTED_MSRS	8
 
 /* The rest of a vCPU whose nested state is asked about. */
 struct nested_regs {

@@ -17,7 +17,7 @@
 
 #define VCPU_SAVE_VERSION	2
 #define VM_SAVE_VERSION		2
-#define NESTED_SAVE_VERSION	2
+#define NESTED_SAVE_VERSION	3
 
 struct event_save {
 	u8 type, vector, has_error, insn_len;

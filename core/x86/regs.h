@@ -77,6 +77,8 @@
 #define DR7_ENABLES	BITS(7, 0)	/* L0, G0 to L3, G3 */
 #define DR7_GD		BIT(13)
 
+#define DEBUGCTL_LBR	BIT(0)
+
 #define XCR0_X87	BIT(0)
 #define XCR0_SSE	BIT(1)
 #define XCR0_AVX	BIT(2)

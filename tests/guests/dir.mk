@@ -16,7 +16,7 @@ guest6416-y += modes
 guest6416-y += nsvm_insn
 guest64-y += nsvm_run nsvm_intercept nsvm_crdr nsvm_check nsvm_perm nsvm_inject nsvm_virq nsvm_gif
 guest64-y += nsvm_except nsvm_npt nsvm_mode nsvm_misc nsvm_smp nsvm_paging nsvm_state nsvm_random
-guest64-y += nsvm_lost
+guest64-y += nsvm_lost nsvm_lbr
 
 # For scripts of tests/host: not in the image
 guest64-host-y += count

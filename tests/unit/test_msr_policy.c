@@ -49,7 +49,8 @@ static void test_rows(void **state)
 		assert_int_equal(row(want[i].msr, want[i].kind)->arg, want[i].arg);
 	row(MSR_EFER, MSR_KIND_EFER);
 	row(MSR_INT_PENDING, MSR_KIND_AMD);
-	row(0x1de, MSR_KIND_AMD);
+	row(0x1d9, MSR_KIND_LBR);
+	row(0x1de, MSR_KIND_LBR);
 	row(MSR_VM_CR, MSR_KIND_NESTED);
 	row(MSR_VM_HSAVE_PA, MSR_KIND_NESTED);
 	row(MSR_TSC_RATIO, MSR_KIND_NESTED);

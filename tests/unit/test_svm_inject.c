@@ -120,7 +120,11 @@ static void test_payloads(void **state)
 	assert_int_equal(c.eventinj, 0x0000000280000b0eULL);
 	e = event_exception(VEC_DB);
 	e.payload = DR6_BS | 1;
+	svm_set_dbgctl(&c, DEBUGCTL_LBR);
 	svm_inject(&v, &e);
+	/* Recording ends with it. */
+	assert_int_equal(vmcb_get_dbgctl(&c), 0);
+	assert_false(vmcb_get_virt_ext(&c) & VIRT_EXT_LBR);
 	assert_int_equal(vmcb_get_dr6(&c), DR6_FIXED1 | DR6_BS | 1);
 	assert_int_equal(vmcb_get_dr7(&c), DR7_FIXED1);
 }
@@ -206,21 +210,24 @@ static void test_shadow_step(void **state)
 	svm.quirks.shadow_lost = true;
 	v.rflags |= RFLAGS_IF;
 	c.int_state = INT_STATE_SHADOW;
+	svm_set_dbgctl(&c, DEBUGCTL_LBR);
 	svm_windows(&v, WINDOW_INTR);
 	svm_inject_prepare(&v);
 	assert_int_equal(a.step, STEP_SHADOW);
 	assert_true(v.rflags & RFLAGS_TF);
 	assert_int_equal(vmcb_get_intercept_exceptions(&c), 0xffffffff);
 	assert_false(vmcb_get_int_ctl(&c) & INT_CTL_V_IRQ);
-	/* Its #DB. */
+	/* Its #DB, with which a CPU ends recording. */
 	v.rip = 0x1001;
 	c.int_state = 0;
+	vmcb_set_dbgctl(&c, 0);
 	vmcb_set_dr6(&c, DR6_FIXED1 | DR6_BS);
 	v.exit = (struct vm_exit){ .reason = EXIT_EXCEPTION, .exc = { .type = EVENT_EXCEPTION,
 				   .vector = VEC_DB } };
 	assert_false(svm_inject_finish(&v));
 	assert_int_equal(v.exit.reason, EXIT_INTR_WINDOW);
 	assert_int_equal(vmcb_get_dr6(&c), DR6_FIXED1);
+	assert_int_equal(vmcb_get_dbgctl(&c), DEBUGCTL_LBR);
 	assert_int_equal(restored, 2);
 	assert_int_equal(a.step, STEP_NONE);
 }

@@ -196,6 +196,8 @@ static void mutate(struct rng *r, struct vmcb *page)
 		vmcb_set_n_cr3(page, 0x8000);
 	}
 	vmcb_set_virt_ext(page, rng_below(r, 4));
+	vmcb_set_dbgctl(page, rng_below(r, 4));
+	vmcb_set_br_to(page, rng_next(r));
 	for (u64 k = 1 + rng_below(r, 4); k; k--) {
 		enum vmcb_field f = (enum vmcb_field)(rng_one_in(r, 2) ?
 			judged[rng_below(r, ARRAY_SIZE(judged))] :
@@ -255,7 +257,8 @@ static const char *own(void)
 	CHECK(vmcb_get_n_cr3(&vmcb02) == (v.l2_paging ? SHADOW_ROOT : L0_ROOT));
 	CHECK((vmcb_get_int_ctl(&vmcb02) & ~l1s) == INT_CTL_V_INTR_MASKING);
 	CHECK(!(vmcb02.int_state & ~(u64)INT_STATE_SHADOW));
-	CHECK(!(vmcb_get_virt_ext(&vmcb02) & ~(u64)VIRT_EXT_VMLOAD));
+	CHECK(!(vmcb_get_virt_ext(&vmcb02) & ~(u64)(VIRT_EXT_VMLOAD | VIRT_EXT_LBR)));
+	CHECK(!(vmcb_get_virt_ext(&vmcb02) & VIRT_EXT_LBR) == !vmcb_get_dbgctl(&vmcb02));
 	CHECK(!vmcb_get_avic_apic_bar(&vmcb02) && !vmcb02.ghcb_pa);
 	CHECK(!vmcb_get_avic_backing_page(&vmcb02) && !vmcb_get_avic_logical_table(&vmcb02));
 	CHECK(!vmcb_get_avic_physical_table(&vmcb02) && !vmcb02.vmsa_pa && !vmcb02.tlb_control);
@@ -278,6 +281,17 @@ static const char *rate(void)
 	CHECK(cpu_ratio == (by_cpu ? 5 : 0));
 	CHECK(vmcb_get_tsc_offset(&vmcb02) == (by_cpu ? 0x777 : OFFSET01 +
 					       vmcb_get_tsc_offset(page)));
+	return NULL;
+}
+
+/* With registers of L2's own, or L1's; of a CPU without them nothing. */
+static const char *branch_records(void)
+{
+	const struct vmcb *page = (const struct vmcb *)(memory + PAGE12);
+	const struct vmcb *from = vmcb_get_virt_ext(page) & VIRT_EXT_LBR ? page : &vmcb01;
+
+	CHECK(vmcb_get_dbgctl(&vmcb02) == (svm.lbr ? vmcb_get_dbgctl(from) & DEBUGCTL_LBR : 0));
+	CHECK(vmcb_get_br_to(&vmcb02) == (svm.lbr ? vmcb_get_br_to(from) : 0));
 	return NULL;
 }
 
@@ -318,6 +332,8 @@ static const char *entered(void)
 		why = asked();
 	if (!why)
 		why = rate();
+	if (!why)
+		why = branch_records();
 	if (why)
 		return why;
 	/* The CPU that L0 runs on: it would not refuse. */
@@ -351,6 +367,8 @@ static void test_random(void **state)
 		reset();
 		v.l2_tsc.frac = rng_one_in(&r, 4) ? TSC_RATIO_FRAC : 0;
 		scales = rng_one_in(&r, 2);
+		svm.lbr = rng_one_in(&r, 2);
+		vmcb_set_dbgctl(&vmcb01, svm.lbr && rng_one_in(&r, 2) ? DEBUGCTL_LBR : 0);
 		svm.caps.vmsave_virt = rng_one_in(&r, 2);
 		mutate(&r, (struct vmcb *)(memory + PAGE12));
 		before = *(struct vmcb *)(memory + PAGE12);
