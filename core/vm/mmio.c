@@ -337,6 +337,41 @@ static enum verdict finish(struct vcpu *v, const struct emul_state *s, int ret,
 	return c->done ? VERDICT_STOP : VERDICT_RESUME;
 }
 
+/*
+ * Does what was being delivered have its gate where no memory is?  Not in real mode: all
+ * ones are a vector there as any other.
+ */
+static bool gate_is_lost(struct vcpu *v)
+{
+	const bool in_long = virt->get(v, VREG_EFER) & EFER_LMA;
+	struct vsegment idtr;
+	struct event fault;
+	u64 linear, gpa;
+
+	if (!(virt->get(v, VREG_CR0) & CR0_PE))
+		return false;
+	virt->get_seg(v, VSEG_IDTR, &idtr);
+	linear = idtr.base + v->exit.idt.vector * (in_long ? 16u : 8u);
+	return !vcpu_translate(v, in_long ? linear : (u32)linear, PTA_READ | PTA_IMPLICIT, &gpa,
+			       &fault) &&
+	       !((gpa ^ v->exit.npf.gpa) & PAGE_MASK) && !gmem_ptr(&v->vm->mem, gpa, 1);
+}
+
+/*
+ * RIP is not at what made the access: descriptor tables, stack or TSS did.  A gate of all
+ * ones is none (APM2 8.2.14, SDM3 6.15).
+ */
+static enum verdict lost_in_delivery(struct vcpu *v)
+{
+	const struct event *e = &v->exit.idt;
+	const bool external = e->type != EVENT_SOFT_INT && e->type != EVENT_SOFT_EXC;
+
+	if (gate_is_lost(v))
+		return vcpu_inject(v, event_exception_err(VEC_GP, e->vector * 8u + 2 + external));
+	return vcpu_give_up(v, "delivery of vector %u needs %llx, which is no memory", e->vector,
+			    (unsigned long long)v->exit.npf.gpa);
+}
+
 enum verdict mmio_exit(struct vcpu *v)
 {
 	const struct exit_npf *f = &v->exit.npf;
@@ -348,11 +383,8 @@ enum verdict mmio_exit(struct vcpu *v)
 	int ret;
 
 	v->stat.mmio_exits++;
-	/* RIP is not at what made the access: descriptor tables, stack or TSS did. */
 	if (v->exit.idt.type != EVENT_NONE)
-		return vcpu_give_up(v, "delivery of vector %u needs %llx, "
-				 "which is no memory", v->exit.idt.vector,
-				 (unsigned long long)f->gpa);
+		return lost_in_delivery(v);
 	if (f->exec || f->table_walk)
 		return vcpu_give_up(v, "%s at %llx, which is no memory",
 				 f->exec ? "instruction fetch" : "page-table walk",
@@ -363,6 +395,11 @@ enum verdict mmio_exit(struct vcpu *v)
 	/* Done by the CPU itself, it finds out here that the VMCB is no memory. */
 	if (unlikely(v->nested) && insn_is_vmload(&insn))
 		return vcpu_inject_gp(v);
+	/* Of a CPU that has not said that it was delivering: Bochs' INT n. */
+	if (unlikely(insn_is(&insn, INSN_MAP_1, 0xcd))) {
+		v->exit.idt = (struct event){ .type = EVENT_SOFT_INT, .vector = (u8)insn.imm };
+		return lost_in_delivery(v);
+	}
 	one = emul_one_operand(&insn);
 	state_from_vcpu(v, &insn, one, &s);
 	c.user = s.cpl == 3;

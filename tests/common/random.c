@@ -235,7 +235,10 @@ static void random_guests(struct test_ctx *t, u64 us)
 
 GUEST64(g_ud, "ud2; hlt");
 
-/* The gates are where no memory is: no instruction to emulate, and no end. */
+/*
+ * The gates are where no memory is, and so read as ones: #UD, then #GP, then #DF have
+ * none, and the guest is shut down.
+ */
 TEST(common, idt_is_no_memory, .ref = "APM2 15.20, SDM3 28.2.4", .needs = NEED_VIRT)
 {
 	struct machine *m = machine_new(t, MODE_LONG64, &g_ud);
@@ -244,9 +247,9 @@ TEST(common, idt_is_no_memory, .ref = "APM2 15.20, SDM3 28.2.4", .needs = NEED_V
 	virt->set_seg(m->v, VSEG_IDTR, &idtr);
 	m->v->deadline = t->deadline;
 	m->vm.stop_mask = 0;
-	EXPECT_EQ(t, vcpu_run(m->v), STOP_UNHANDLED);
+	EXPECT_EQ(t, vcpu_run(m->v), STOP_SHUTDOWN);
 	EXPECT_EQ(t, m->v->exit.reason, EXIT_NPF);
-	EXPECT_EQ(t, m->v->exit.idt.vector, VEC_UD);
+	EXPECT_EQ(t, m->v->exit.idt.vector, VEC_DF);
 	EXPECT_EQ(t, m->v->rip, G_CODE);
 }
 

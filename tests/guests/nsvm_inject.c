@@ -10,6 +10,10 @@ PAYLOAD(nsvm_inject, .nested = "svm", .ref = "APM2 15.20, 15.7.2",
 #define BOCHS_INT	"Bochs 2.7 soft_int.cc INT_Ib: interrupt() leaves ctrls.exitintinfo alone"
 #define TCG_DF		"QEMU 7.2 svm_helper.c helper_vmrun: old_exception stays -1, no #DF is made"
 
+L2_CODE(nop, "", "nop");
+L2_CODE(intn, "", "int $0x33");
+L2_CODE(ud2, "", "ud2");
+
 static struct l2 l2;
 static u8 l2_idt[0x1000] __attribute__((aligned(4096)));
 
@@ -28,12 +32,11 @@ static bool on_event(struct rt_regs *r)
 	seen.flags = read_flags();
 	seen.sp = r->sp;
 	seen.cr2 = read_cr2();
+	/* An INT n without a gate has not been executed. */
+	if (r->vector == VEC_GP && r->ip == l2_intn.at)
+		r->ip = l2_intn.next;
 	return true;
 }
-
-L2_CODE(nop, "", "nop");
-L2_CODE(intn, "", "int $0x33");
-L2_CODE(ud2, "", "ud2");
 
 /* L2 with an IDT of its own, at code's instruction. */
 static void start(const struct l2_code *code)
@@ -327,6 +330,35 @@ static void check_no_memory(void)
 	}
 }
 
+/* The IDT ends with memory, behind the gates of exceptions: what has none is #GP. */
+static void check_half_idt(void)
+{
+	const ulong half = 32 * 16;
+
+	if (!rt.nestbed)
+		return;
+	for (u32 i = 0; i < 4; i++) {
+		start(i & 2 ? &l2_intn : &l2_nop);
+		if (i & 1) {
+			npt_init();
+			npt_use(&l2);
+		}
+		l2.c.tlb_control = TLB_FLUSH_ALL;
+		l2.c.idtr.base = rt.mem - half;
+		memcpy((void *)l2.c.idtr.base, l2_idt, half);
+		if (i & 2) {
+			svm_run(&l2);
+			expect_delivered("INT n without a gate", VEC_GP, VECTOR * 8 + 2,
+					 l2_intn.at);
+		} else {
+			inject(EVENT_INTR | VECTOR);
+			expect_delivered("interrupt without a gate", VEC_GP, VECTOR * 8 + 3,
+					 l2_nop.at);
+		}
+	}
+	rt_check(true, "gates where no memory is", " ");
+}
+
 /* A fault in the delivery of a contributory one is #DF; then shutdown. */
 static void check_double(void)
 {
@@ -404,5 +436,6 @@ int main(struct rt_info *info)
 	check_own();
 	check_double();
 	check_no_memory();
+	check_half_idt();
 	return rt_result();
 }
