@@ -228,29 +228,30 @@ static void watch_tsc(struct vmcb *c)
 	vmcb_set_intercept_vec4(c, vmcb_get_intercept_vec4(c) | VEC4_RDTSCP);
 }
 
-void svm_nested_set_tsc(struct vcpu *v)
+static __attribute__((noinline)) void set_scaled_tsc(struct vcpu *v)
 {
-	struct svm_nested *n = svm_nested_of(v);
 	u64 old = v->l2_line.ratio;
 
-	if (unlikely(v->l2_tsc.frac || old))
-		vcpu_compose_tsc(v);
+	vcpu_compose_tsc(v);
 	if (v->l2_tsc.frac && !v->l2_line.ratio)
-		watch_tsc(n->vmcb02);
-	vmcb_set_tsc_offset(n->vmcb02, v->l2_line.ratio ? v->l2_line.offset :
-			    vmcb_get_tsc_offset(n->vmcb01) + v->l2_tsc_offset);
-	if (unlikely(v->l2_line.ratio != old))
+		watch_tsc(svm_nested_of(v)->vmcb02);
+	if (v->l2_line.ratio != old)
 		svm_regs_tsc_ratio(v);
 }
 
-/*
- * L2's virtual VMLOAD and VMSAVE (APM2 15.33.1): the CPU translates their addresses by the
- * shadow of L1's tables, and has no use for them without.
- */
-static bool cpu_does_vmload(const struct svm_nested *n)
+static __always_inline void set_tsc(struct vcpu *v)
 {
-	return svm.caps.vmsave_virt && with_paging(n) &&
-	       vmcb_get_virt_ext(n->vmcb12) & VIRT_EXT_VMLOAD;
+	const struct svm_nested *n = svm_nested_of(v);
+
+	if (unlikely(v->l2_tsc.frac | v->l2_line.ratio))
+		set_scaled_tsc(v);
+	vmcb_set_tsc_offset(n->vmcb02, unlikely(v->l2_line.ratio) ? v->l2_line.offset :
+			    vmcb_get_tsc_offset(n->vmcb01) + v->l2_tsc_offset);
+}
+
+void svm_nested_set_tsc(struct vcpu *v)
+{
+	set_tsc(v);
 }
 
 static void merge_intercepts(struct vcpu *v)
@@ -259,7 +260,7 @@ static void merge_intercepts(struct vcpu *v)
 	struct svm_nested *n = svm_nested_of(v);
 	const struct vmcb *l0 = n->vmcb01, *l1 = n->vmcb12;
 	struct vmcb *c = n->vmcb02;
-	const u32 own = VEC3_VINTR | VEC3_IRET, vmload = VEC4_VMLOAD | VEC4_VMSAVE;
+	const u32 own = VEC3_VINTR | VEC3_IRET;
 
 	vmcb_set_intercept_cr_read(c, vmcb_get_intercept_cr_read(l0) |
 				      vmcb_get_intercept_cr_read(l1));
@@ -269,9 +270,8 @@ static void merge_intercepts(struct vcpu *v)
 				       vmcb_get_intercept_dr_write(l1));
 	vmcb_set_intercept_vec3(c, (vmcb_get_intercept_vec3(l0) & ~own) |
 				   (vmcb_get_intercept_vec3(l1) & ~own));
-	vmcb_set_intercept_vec4(c, (vmcb_get_intercept_vec4(l0) & ~vmload) |
-				   vmcb_get_intercept_vec4(l1) | VEC4_STGI | VEC4_CLGI |
-				   (cpu_does_vmload(n) ? 0 : vmload));
+	vmcb_set_intercept_vec4(c, vmcb_get_intercept_vec4(l0) | vmcb_get_intercept_vec4(l1) |
+				   VEC4_STGI | VEC4_CLGI | VEC4_VMLOAD | VEC4_VMSAVE);
 	vmcb_set_intercept_vec5(c, vmcb_get_intercept_vec5(l0) | vmcb_get_intercept_vec5(l1));
 	/* Where the CPU does not meet L1's intercept, another one does. */
 	if (svm.quirks.rdtscp_is_rdtsc && vmcb_get_intercept_vec4(l1) & VEC4_RDTSCP)
@@ -318,6 +318,24 @@ static void tables(struct vcpu *v)
 	svm_nested_npt_enter(v);
 }
 
+/*
+ * 0B8h of vmcb02.  Virtual VMLOAD and VMSAVE of L2 (APM2 15.33.1): the CPU translates their
+ * addresses by the shadow of L1's tables, and has no use for them without.
+ */
+static __attribute__((noinline)) void extend(struct svm_nested *n)
+{
+	struct vmcb *c = n->vmcb02;
+	bool vmload = svm.caps.vmsave_virt && with_paging(n) &&
+		      vmcb_get_virt_ext(n->vmcb12) & VIRT_EXT_VMLOAD;
+	u32 both = VEC4_VMLOAD | VEC4_VMSAVE;
+
+	if (vmload)
+		vmcb_set_intercept_vec4(c, (vmcb_get_intercept_vec4(c) & ~both) |
+					   (vmcb_get_intercept_vec4(n->vmcb12) & both));
+	vmcb_set_virt_ext(c, (vmload ? VIRT_EXT_VMLOAD : 0) |
+			     (vmcb_get_dbgctl(c) & DEBUGCTL_LBR ? VIRT_EXT_LBR : 0));
+}
+
 /* vmcb02 but its registers and what is in L1's memory. */
 static void controls(struct vcpu *v)
 {
@@ -325,12 +343,14 @@ static void controls(struct vcpu *v)
 	struct vmcb *c = n->vmcb02;
 
 	merge_intercepts(v);
-	vmcb_set_virt_ext(c, cpu_does_vmload(n) ? VIRT_EXT_VMLOAD : 0);
-	svm_set_dbgctl(c, vmcb_get_dbgctl(c));
+	if (unlikely(vmcb_get_virt_ext(n->vmcb12) || svm.lbr))
+		extend(n);
+	else
+		vmcb_set_virt_ext(c, 0);
 	interrupt_control(v);
 	tables(v);
 	v->l2_tsc_offset = vmcb_get_tsc_offset(n->vmcb12);
-	svm_nested_set_tsc(v);
+	set_tsc(v);
 	n->pause_left = vmcb_get_pause_filter_count(n->vmcb12);
 	vmcb_set_pause_filter_count(c, vmcb_get_pause_filter_count(n->vmcb12));
 	vmcb_set_pause_filter_threshold(c, vmcb_get_pause_filter_threshold(n->vmcb12));
