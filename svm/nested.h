@@ -231,6 +231,7 @@ void svm_nested_leave(struct vcpu *v);
 /* The level changes: windows are asked for anew, none of L1's is one of L2's. */
 void svm_nested_forget_windows(struct vcpu *v);
 bool svm_nested_reflect(struct vcpu *v);
+bool svm_nested_exception(struct vcpu *v, const struct event *e);
 enum nested_events svm_nested_events(struct vcpu *v);
 /* Before an exit that L1 shall have: true: not now, the next entry ends by itself. */
 bool svm_nested_busy(struct vcpu *v);

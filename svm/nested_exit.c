@@ -643,9 +643,8 @@ u32 svm_nested_windows(const struct vcpu *v, u32 wanted)
 }
 
 /* APM2 15.12: exit information of an exception that L0 raises for L2. */
-static void exception_exit(struct vcpu *v)
+static void exception_exit(struct vcpu *v, const struct event e)
 {
-	const struct event e = v->events.exception;
 	struct svm_nested *n = svm_nested_of(v);
 
 	if (e.vector == VEC_DB) {
@@ -655,6 +654,22 @@ static void exception_exit(struct vcpu *v)
 	}
 	svm_nested_exit(v, SVM_EXIT_EXCP + e.vector, e.has_error ? e.error : 0,
 			e.vector == VEC_PF ? e.payload : 0);
+}
+
+static bool takes_exception(const struct svm_nested *n, const struct event *e)
+{
+	return vmcb_get_intercept_exceptions(n->vmcb12) & BIT(e->vector);
+}
+
+/* APM2 15.7.2: EXITINTINFO has what was being delivered. */
+bool svm_nested_exception(struct vcpu *v, const struct event *e)
+{
+	const struct svm_nested *n = svm_nested_of(v);
+
+	if (n->run_pending || !takes_exception(n, e))
+		return false;
+	exception_exit(v, *e);
+	return true;
 }
 
 /*
@@ -690,11 +705,11 @@ enum nested_events svm_nested_events(struct vcpu *v)
 	if (!v->in_l2)
 		return NESTED_NONE;
 	if (q->exception.type != EVENT_NONE) {
-		if (!(vmcb_get_intercept_exceptions(n->vmcb12) & BIT(q->exception.vector)))
+		if (!takes_exception(n, &q->exception))
 			return NESTED_NONE;
 		if (n->run_pending && svm_nested_busy(v))
 			return NESTED_BUSY;
-		exception_exit(v);
+		exception_exit(v, q->exception);
 		return NESTED_EXITED;
 	}
 	masking(v, &gate);

@@ -359,6 +359,7 @@ static const struct cpuid_regs *offered(struct vcpu *v)
 
 const struct nested_ops svm_nested_ops = {
 	.init = nested_init, .fini = nested_fini, .reflect = svm_nested_reflect,
+	.exception = svm_nested_exception,
 	.events = svm_nested_events, .gate = svm_nested_gate, .insn = svm_nested_insn,
 	.rdmsr = svm_nested_rdmsr, .wrmsr = svm_nested_wrmsr,
 	.init_signal = init_signal, .smi_signal = smi_signal,

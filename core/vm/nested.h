@@ -39,6 +39,11 @@ struct nested_ops {
 	 * now.  False: it is L0's, as any exit.
 	 */
 	bool (*reflect)(struct vcpu *v);
+	/*
+	 * An exception of L2 that L0 raises while v->events.reinject was being
+	 * delivered.  True: it is L1's exit.
+	 */
+	bool (*exception)(struct vcpu *v, const struct event *e);
 	/* Before injection: what waits in v->events, and L1's wishes. */
 	enum nested_events (*events)(struct vcpu *v);
 	/*

@@ -374,6 +374,10 @@ enum verdict vcpu_inject(struct vcpu *v, struct event e)
 
 void vcpu_queue_exception(struct vcpu *v, struct event e)
 {
+	/* Before the two become one, L1 sees the second, and which was the first. */
+	if (unlikely(v->in_l2) && v->events.reinject.type != EVENT_NONE &&
+	    virt->nested->exception(v, &e))
+		return;
 	/* With an empty queue there is nothing to combine with. */
 	if (!event_queue_exception(&v->events, e))
 		return;

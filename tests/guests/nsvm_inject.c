@@ -357,6 +357,20 @@ static void check_half_idt(void)
 		}
 	}
 	rt_check(true, "gates where no memory is", " ");
+	/* L1 wants the #GP, and learns what had no gate: of a #GP, too. */
+	for (u32 i = 0; i < 2; i++) {
+		const u64 event = i ? EVENT_EXCEPTION | VEC_GP | EVENT_ERROR(0) :
+				      EVENT_INTR | VECTOR;
+
+		start(&l2_nop);
+		l2.c.intercept_exceptions = 1u << VEC_GP;
+		l2.c.idtr.base = i ? NO_MEMORY : rt.mem - half;
+		inject(event);
+		l2_expect("intercepted #GP of a lost gate", &l2, EXIT_EXCEPTION + VEC_GP);
+		rt_check(l2.c.exitinfo1 == (i ? VEC_GP : VECTOR) * 8 + 3 &&
+			 l2.c.exitintinfo == event, "what had none", "error %llx, %llx",
+			 l2.c.exitinfo1, l2.c.exitintinfo);
+	}
 }
 
 /* A fault in the delivery of a contributory one is #DF; then shutdown. */
