@@ -53,6 +53,8 @@ static int add_memory(struct guest_vm *g, u64 mem, u32 cpus)
 	if (!err)
 		err = vm_add_rom(vm, GUEST_ROM, GUEST_ROM_SIZE, GUEST_4G - GUEST_ROM_SIZE, &rom);
 	if (!err)
+		err = vm_add_ones(vm, PC_ROM_SPACE, PC_ROM_SPACE_SIZE);
+	if (!err)
 		g->rsdp = guest_tables_build(rom, gmem_ptr(&vm->mem, 0, GUEST_LOW_SIZE), &config);
 	return err;
 }

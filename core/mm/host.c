@@ -39,9 +39,13 @@ static void table_free(void *ctx, u64 pa)
 	page_free(&host_pages, pa, 0);
 }
 
+/*
+ * PSE means nothing in long mode, but kernels set it too: an emulator that empties
+ * its TLB when CR4 changes has less to do at an entry and at an exit.
+ */
 static u64 wanted_cr4(void)
 {
-	u64 cr4 = read_cr4() | CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+	u64 cr4 = read_cr4() | CR4_PSE | CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
 	cr4 |= cpu->pge ? CR4_PGE : 0;
 	cr4 |= cpu->smep ? CR4_SMEP : 0;

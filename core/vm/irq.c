@@ -228,7 +228,9 @@ bool vcpu_apic_mmio(struct vcpu *v, u64 gpa, u8 size, bool write, u64 *val)
 /* A page where an APIC answers is no memory for its CPU: accesses must exit. */
 static void apic_page(struct vm *vm, u64 gpa)
 {
-	if (!gmem_ptr(&vm->mem, gpa, PAGE_SIZE))
+	u64 from = gpa - PC_ROM_SPACE;
+
+	if (!gmem_ptr(&vm->mem, gpa, PAGE_SIZE) && from >= PC_ROM_SPACE_SIZE)
 		return;
 	if (pt_unmap(&vm->npt, gpa, PAGE_SIZE))
 		return;
@@ -236,6 +238,12 @@ static void apic_page(struct vm *vm, u64 gpa)
 		vm->vcpu[i]->flush = true;
 		vcpu_poke(vm->vcpu[i]);
 	}
+}
+
+void vcpu_apic_place(struct vcpu *v)
+{
+	if (vlapic_mmio_on(v->apic))
+		apic_page(v->vm, vlapic_mmio_base(v->apic));
 }
 
 bool vcpu_apic_rdmsr(struct vcpu *v, u32 msr, u64 *val)
@@ -257,8 +265,8 @@ bool vcpu_apic_wrmsr(struct vcpu *v, u32 msr, u64 val)
 	vcpu_tpr_in(v);
 	if (msr == MSR_IA32_APIC_BASE) {
 		ok = vlapic_set_base(v->apic, val, run_policy.maxphyaddr);
-		if (ok && vlapic_mmio_on(v->apic))
-			apic_page(v->vm, vlapic_mmio_base(v->apic));
+		if (ok)
+			vcpu_apic_place(v);
 	} else {
 		ok = vlapic_msr_write(v->apic, msr, val);
 	}

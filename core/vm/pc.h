@@ -23,6 +23,13 @@
 #include "core/lib/spinlock.h"
 #include "core/vm/vcpu.h"
 
+/*
+ * The space of option ROMs, between video memory and the firmware, without any:
+ * kernels look through it dword by dword.
+ */
+#define PC_ROM_SPACE		0xc0000ULL
+#define PC_ROM_SPACE_SIZE	0x20000ULL
+
 struct pc_config {
 	u64 mem;			/* bytes of RAM, for firmware interfaces */
 	u32 cpus;
@@ -87,6 +94,9 @@ bool pc_sends_signals(struct pc *pc);
  * or in x2APIC mode).
  */
 bool vcpu_apic_mmio(struct vcpu *v, u64 gpa, u8 size, bool write, u64 *val);
+
+/* Its APIC was moved: what else is at its place is not seen any more. */
+void vcpu_apic_place(struct vcpu *v);
 
 /* Around an access to v's local APIC: its TPR from and to CR8. */
 void vcpu_tpr_in(struct vcpu *v);

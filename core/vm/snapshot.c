@@ -139,6 +139,8 @@ static int add_memory(struct vm *vm, const struct save_layout *l)
 		      vm_add_rom(vm, slot->gpa, slot->size, alias ? alias->gpa : 0, &rom) :
 		      vm_add_ram(vm, slot->gpa, slot->size);
 	}
+	if (!err)
+		err = vm_add_ones(vm, PC_ROM_SPACE, PC_ROM_SPACE_SIZE);
 	return err ? err : save_layout_match(l, &vm->mem);
 }
 

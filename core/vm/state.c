@@ -487,6 +487,8 @@ void vm_restore(const struct save_in *in, struct vm *vm, const struct save_host 
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
 		memcpy((u8 *)vm->pc + devices[i].offset, device_part(in, i), devices[i].size);
+	for (u32 i = 0; i < vm->vcpu_count; i++)
+		vcpu_apic_place(vm->vcpu[i]);
 	/* What the devices want next, and what their lines were, is computed anew. */
 	vm->pc->next = 0;
 }

@@ -163,6 +163,7 @@ struct vm {
 	u64 tsc_khz;		/* that its TSCs shall have; 0: the machine's */
 	struct tsc_ratio tsc;
 	struct pt npt;
+	void *ones;		/* a page for vm_add_ones; NULL: not needed yet */
 	u64 stop_mask;		/* BIT(EXIT_...): vcpu_run returns these */
 	bool nested;		/* its vCPUs can virtualize: set before they are made */
 	bool cpu_told;		/* cpu says what it was told of the CPU elsewhere */
@@ -200,6 +201,12 @@ u64 vm_tsc_khz(const struct vm *vm);
  * fills it.  alias: a second guest address for the same bytes, or 0.
  */
 int __must_check vm_add_rom(struct vm *vm, u64 gpa, u64 size, u64 alias, u8 **host);
+/*
+ * In the pages of [gpa, gpa + size) that are neither memory nor a device's the
+ * guest reads ones without an exit; its writes exit.  After all memory was
+ * added.  -ENOMEM.
+ */
+int __must_check vm_add_ones(struct vm *vm, u64 gpa, u64 size);
 
 /* The memory of a machine and the nested page tables that map it. */
 struct vm_memory {

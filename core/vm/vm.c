@@ -94,6 +94,8 @@ void vm_fini(struct vm *vm)
 		vcpu_destroy(vm->vcpu[i]);
 	vm->vcpu_count = 0;
 	free_memory(&vm->mem, &vm->npt, false);
+	host_free(vm->ones, 1);
+	vm->ones = NULL;
 }
 
 int vm_memory_take(struct vm *vm, struct vm_memory *old)
@@ -159,6 +161,22 @@ int vm_add_rom(struct vm *vm, u64 gpa, u64 size, u64 alias, u8 **host)
 		err = pt_map(&vm->npt, gpa, pa, size, PT_R | PT_X | PT_U, PAGE_SIZE);
 	if (!err && !vm->lazy && alias)
 		err = pt_map(&vm->npt, alias, pa, size, PT_R | PT_X | PT_U, PAGE_SIZE);
+	return err;
+}
+
+int vm_add_ones(struct vm *vm, u64 gpa, u64 size)
+{
+	int err = 0;
+
+	if (!vm->ones)
+		vm->ones = host_alloc(1, vm->owner);
+	if (!vm->ones)
+		return -ENOMEM;
+	memset(vm->ones, 0xff, PAGE_SIZE);
+	for (u64 end = gpa + size; gpa < end && !err; gpa += PAGE_SIZE)
+		if (!gmem_slot(&vm->mem, gpa) && !bus_mmio_claimed(&vm->bus, gpa))
+			err = pt_map(&vm->npt, gpa, (u64)vm->ones, PAGE_SIZE,
+				     PT_R | PT_X | PT_U, PAGE_SIZE);
 	return err;
 }
 

@@ -45,6 +45,9 @@ int main(struct rt_info *info)
 		check_at(pa);
 	check_at(info->mem);
 	check_at(0xa0000);
+	/* Option ROMs: none. */
+	check_at(0xc0000);
+	check_at(0xdfff8);
 	check_at(0xfeb00000);
 	check_at(0xfe000000);
 	rt_check(true, "addresses without memory", " ");

@@ -6,6 +6,7 @@ PAYLOAD(lapicbase, .ref = "SDM3 11.4.3, 11.4.4; APM2 16.3",
 
 #define VEC		0x61
 #define HOLE		0xfeb10000ul	/* neither memory nor a device */
+#define ROM_SPACE	0xd8000ul	/* of option ROMs */
 
 static volatile u32 hits;
 static volatile u32 page[1024] __attribute__((aligned(4096)));
@@ -84,6 +85,7 @@ static void check_moves(void)
 		return;
 	}
 	check_move("to a hole", HOLE);
+	check_move("to the space of option ROMs", ROM_SPACE);
 	page[APIC_VERSION / 4] = 0x1234;
 	page[APIC_TPR / 4] = 0x5678;
 	check_move("in front of memory", (ulong)page);

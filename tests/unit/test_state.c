@@ -91,7 +91,9 @@ static void test_restore(void **state)
 	assert_int_equal(m.layout.slots, 4);
 	assert_int_equal(m.layout.ram, 24 * PAGE_SIZE);
 	assert_int_equal(vm_restore_check(&in, &to->vm, &later, why, 100), 0);
+	box_placed = 0;
 	vm_restore(&in, &to->vm, &later);
+	assert_int_equal(box_placed, 3);
 	for (u32 i = 0; i < 2; i++) {
 		struct vcpu *a = b->vm.vcpu[i], *v = to->vm.vcpu[i];
 		struct vsegment cs;
