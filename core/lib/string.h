@@ -8,6 +8,12 @@
 void *memcpy(void *dst, const void *src, size_t n);
 void *memmove(void *dst, const void *src, size_t n);
 void *memset(void *dst, int c, size_t n);
+/*
+ * Zeroes a large block past the caches; pieces of 4 KiB that are zero already are
+ * not written.  p: 64-byte aligned; n: a multiple of 64.  Ordered before all
+ * that follows.
+ */
+void clear_block(void *p, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 size_t strlen(const char *s);
 size_t strnlen(const char *s, size_t max);

@@ -164,9 +164,17 @@ static u32 take_block(struct page_alloc *a, unsigned int order, unsigned int cls
 	return idx;
 }
 
+/* A few pages are wanted in the caches: their user is about to fill them. */
+#define CACHED_PAGES	16
+
 static void zero_pages(struct page_alloc *a, u64 pa, u64 pages)
 {
-	memset(a->cfg.to_virt(a->cfg.ctx, pa), 0, pages << PAGE_SHIFT);
+	void *p = a->cfg.to_virt(a->cfg.ctx, pa);
+
+	if (pages <= CACHED_PAGES)
+		memset(p, 0, pages << PAGE_SHIFT);
+	else
+		clear_block(p, pages << PAGE_SHIFT);
 }
 
 u64 page_alloc(struct page_alloc *a, unsigned int order, u32 flags)

@@ -44,6 +44,22 @@ static void test_memmove_overlap(void **state)
 	}
 }
 
+static void test_clear_block(void **state)
+{
+	static u8 a[3 * 4096] __attribute__((aligned(64)));
+
+	(void)state;
+	for (size_t n = 0; n <= 9000; n += 64) {
+		__builtin_memset(a, n & 64 ? 0x11 : 0, sizeof(a));
+		a[63] = a[64 + n] = a[64 + n / 2] = 0x22;
+		clear_block(a + 64, n);
+		assert_int_equal(a[63], 0x22);
+		assert_int_equal(a[64 + n], 0x22);
+		for (size_t i = 64; i < 64 + n; i++)
+			assert_int_equal(a[i], 0);
+	}
+}
+
 static void test_memset_touches_only_its_range(void **state)
 {
 	u8 a[80];
@@ -223,6 +239,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_memcpy_every_length_and_offset),
 		cmocka_unit_test(test_memmove_overlap),
+		cmocka_unit_test(test_clear_block),
 		cmocka_unit_test(test_memset_touches_only_its_range),
 		cmocka_unit_test(test_compare),
 		cmocka_unit_test(test_lengths_and_searches),
