@@ -14,7 +14,7 @@
 
 #define GPR(n)	(VCPU_GPR + 8 * (n))
 
-	.section .text
+	.section .text.svm_world_switch, "ax"
 	.code64
 
 /* void svm_world_switch(struct vcpu *v, u64 vmcb_pa, u64 host_vmcb_pa, u64 vmload_pa) */

@@ -193,6 +193,13 @@ rule "each pure file has a unit test"
 } > "$tmp/bad"
 rule "each source is built once"
 
+# A name that no function has is no error of the linker.
+sed -n 's/^HOT(\(.*\))$/\1/p' boot/hot.ld | while read -r f; do
+	xargs grep -qE "^$f:|^[a-z].*[ *]$f\\(" < "$tmp/code" ||
+		echo "boot/hot.ld: no function $f"
+done > "$tmp/bad"
+rule "each function of boot/hot.ld is there"
+
 grep -E '^((boot|core|svm|vmx|sev|stats)/.*|tests/[^/]*|tests/unit/.*)\.h$' "$tmp/code" |
 	while read -r f; do
 	$CC -std=gnu11 -ffreestanding -fsyntax-only -Wall -Wextra -Wno-unused -Werror \

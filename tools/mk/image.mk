@@ -30,7 +30,7 @@ $(O)/gen/asm_offsets.h: core/x86/asm_offsets.c $(MK) $(O)/gen/build_id.h
 	$(Q)$(CC) $(IMG_CFLAGS) -MMD -MP -MT $@ -MF $(O)/gen/asm_offsets.d -S $< -o $(O)/gen/asm_offsets.s
 	$(Q)sed -n 's/^.*->\([A-Z0-9_]*\) \$$*\([-0-9]*\).*/#define \1 \2/p' $(O)/gen/asm_offsets.s > $@
 
-$(O)/gen/linker.ld: linker.ld $(MK)
+$(O)/gen/linker.ld: linker.ld boot/hot.ld boot/layout.h $(MK)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -E -P -x c -D__ASSEMBLY__ -I. $< -o $@
 
