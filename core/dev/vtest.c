@@ -87,14 +87,14 @@ static u64 mem_read(void *ctx, u64 off, u8 size)
 {
 	const struct vtest *vt = ctx;
 
-	return peek(vt->s.mem + off, size);
+	return peek(vt->mem + off, size);
 }
 
 static enum bus_result mem_write(void *ctx, u64 off, u8 size, u64 val)
 {
 	struct vtest *vt = ctx;
 
-	memcpy(vt->s.mem + off, &val, size);
+	memcpy(vt->mem + off, &val, size);
 	return BUS_OK;
 }
 

@@ -52,11 +52,11 @@ struct vtest_state {
 	u8 port_data[4];
 	u8 port_scratch[16];
 	u8 scratch[VTEST_SCRATCH_SIZE];
-	u8 mem[VTEST_MEM_SIZE];
 };
 
 struct vtest {
 	struct vtest_state s;
+	u8 mem[VTEST_MEM_SIZE];	/* belongs to the state, and may be anything */
 	struct bus *bus;
 	void (*putc)(void *ctx, u8 c);
 	void *ctx;

@@ -123,7 +123,7 @@ const struct save_slot *save_layout_alias(const struct save_layout *l, u32 i)
 	return NULL;
 }
 
-static bool page_zero(const u8 *page)
+bool save_page_zero(const u8 *page)
 {
 	const u64 *p = (const u64 *)page, *end = p + PAGE_SIZE / 8;
 
@@ -139,7 +139,7 @@ static u32 run_length(const struct gmem_slot *s, u64 at)
 {
 	u32 n = 0;
 
-	while (n < SAVE_CHUNK_PAGES && at < s->size && !page_zero(s->host + at)) {
+	while (n < SAVE_CHUNK_PAGES && at < s->size && !save_page_zero(s->host + at)) {
 		at += PAGE_SIZE;
 		n++;
 	}

@@ -161,6 +161,27 @@ static int put_vcpu(struct save_out *o, struct vcpu *v, const struct save_host *
 	return v->nested ? put_nested(o, v) : 0;
 }
 
+/* Of the test device's memory: a section for each page that is not zero. */
+#define TEST_MEM_PAGES	((u32)(VTEST_MEM_SIZE / PAGE_SIZE))
+
+static void put_test_mem(struct save_out *o, const struct vtest *t)
+{
+	for (u32 i = 0; i < TEST_MEM_PAGES; i++)
+		if (!save_page_zero(t->mem + i * PAGE_SIZE))
+			save_put(o, SAVE_TEST_MEM, i, STATE_VERSION, t->mem + i * PAGE_SIZE,
+				 PAGE_SIZE);
+}
+
+static u64 test_mem_size(const struct vtest *t)
+{
+	u64 size = 0;
+
+	for (u32 i = 0; i < TEST_MEM_PAGES; i++)
+		if (!save_page_zero(t->mem + i * PAGE_SIZE))
+			size += sizeof(struct save_section) + PAGE_SIZE;
+	return size;
+}
+
 u64 vm_save_size(struct vm *vm, const struct save_host *h)
 {
 	const u64 entry = sizeof(struct save_section) + 8;
@@ -174,7 +195,7 @@ u64 vm_save_size(struct vm *vm, const struct save_host *h)
 			size += entry + sizeof(struct nested_save) + nested_size(vm->vcpu[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
 		size += entry + devices[i].size;
-	return size;
+	return size + test_mem_size(&vm->pc->test);
 }
 
 s64 vm_save(struct vm *vm, const struct save_host *h, bool layout, void *buf, u64 size)
@@ -194,6 +215,7 @@ s64 vm_save(struct vm *vm, const struct save_host *h, bool layout, void *buf, u6
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
 		save_put(&o, devices[i].id, 0, STATE_VERSION,
 			 (const u8 *)vm->pc + devices[i].offset, devices[i].size);
+	put_test_mem(&o, &vm->pc->test);
 	err = save_end(&o, h->vendor);
 	return err ? err : (s64)o.len;
 }
@@ -327,12 +349,22 @@ static int check_vcpu(const struct save_in *in, struct vcpu *v, const struct sav
 	return v->nested ? check_nested(in, v, r) : 0;
 }
 
+/* NULL: zeros. */
+static const void *test_mem_part(const struct save_in *in, u32 page)
+{
+	return part(in, SAVE_TEST_MEM, page, STATE_VERSION, PAGE_SIZE);
+}
+
 /* What is not restored may not be there: nothing of a machine is dropped silently. */
 static u32 parts_of(const struct save_in *in, const struct vm *vm)
 {
 	u32 size, layout = save_find(in, SAVE_MEMORY, 0, SAVE_LAYOUT_VERSION, &size) != NULL;
+	u32 pages = 0;
 
-	return 2 + layout + (vm->nested ? 4 : 3) * vm->vcpu_count + (u32)ARRAY_SIZE(devices);
+	for (u32 i = 0; i < TEST_MEM_PAGES; i++)
+		pages += test_mem_part(in, i) != NULL;
+	return 2 + layout + (vm->nested ? 4 : 3) * vm->vcpu_count + (u32)ARRAY_SIZE(devices) +
+	       pages;
 }
 
 static int check_devices(const struct save_in *in, const struct reason *r)
@@ -489,6 +521,13 @@ void vm_restore(const struct save_in *in, struct vm *vm, const struct save_host 
 		memcpy((u8 *)vm->pc + devices[i].offset, device_part(in, i), devices[i].size);
 	for (u32 i = 0; i < vm->vcpu_count; i++)
 		vcpu_apic_place(vm->vcpu[i]);
+	/* The memory of a new one is zero. */
+	for (u32 i = 0; i < TEST_MEM_PAGES; i++) {
+		const void *page = test_mem_part(in, i);
+
+		if (page)
+			memcpy(vm->pc->test.mem + i * PAGE_SIZE, page, PAGE_SIZE);
+	}
 	/* What the devices want next, and what their lines were, is computed anew. */
 	vm->pc->next = 0;
 }

@@ -32,7 +32,7 @@ static const u64 mmio[] = {
 };
 
 static const struct io_target target = {
-	.dev_size = sizeof(struct vtest), .state_size = sizeof(struct vtest_state),
+	.dev_size = sizeof(struct vtest), .state_size = offsetof(struct vtest, bus),
 	.init = init, .check = check,
 	.ports = ports, .n_ports = ARRAY_SIZE(ports), .mmio = mmio, .n_mmio = ARRAY_SIZE(mmio),
 };

@@ -32,6 +32,8 @@ static int setup(void **state)
 	b->pc.tsc_base = box_host.now - 4000000;
 	b->pc.rtc.s.ram[0x50] = 0x77;
 	b->pc.pic.s.chip[0].imr = 0xfa;
+	b->pc.test.mem[3 * PAGE_SIZE + 5] = 0x66;
+	b->pc.test.mem[VTEST_MEM_SIZE - 1] = 0x67;
 	room = vm_save_size(&b->vm, &box_host);
 	buf = malloc(room);
 	*state = b;
@@ -71,6 +73,21 @@ static void test_size(void **state)
 	assert_in_range(len, room * 9 / 10, room);
 	for (u64 less = 0; less < (u64)len; less += 97)
 		assert_int_equal(vm_save(&b->vm, &box_host, true, buf, less), -E2BIG);
+}
+
+/* Of the test device's memory only what was written to takes room. */
+static void test_size_of_test_memory(void **state)
+{
+	struct vm_box *b = *state;
+	u64 len = save(b, false);
+
+	b->pc.test.mem[3 * PAGE_SIZE + 5] = 0;
+	assert_int_equal(save(b, false), len - sizeof(struct save_section) - PAGE_SIZE);
+	b->pc.test.mem[VTEST_MEM_SIZE - 1] = 0;
+	len = save(b, false);
+	assert_true(len < VTEST_MEM_SIZE / 4);
+	b->pc.test.mem[0] = 1;
+	assert_int_equal(save(b, false), len + sizeof(struct save_section) + PAGE_SIZE);
 }
 
 /* A second later, on a host that is twice as fast. */
@@ -119,6 +136,7 @@ static void test_restore(void **state)
 	assert_int_equal(later.now - to->pc.tsc_base, 8000000);
 	assert_memory_equal(&to->pc.rtc.s, &b->pc.rtc.s, sizeof(b->pc.rtc.s));
 	assert_memory_equal(&to->pc.pic.s, &b->pc.pic.s, sizeof(b->pc.pic.s));
+	assert_memory_equal(to->pc.test.mem, b->pc.test.mem, VTEST_MEM_SIZE);
 	vm_box_free(to);
 }
 
@@ -222,6 +240,9 @@ static void test_hostile(void **state)
 		{ SAVE_XSAVE, 1, -12, 2, "vCPU 1: is missing" },
 		{ SAVE_APIC, 1, -12, 2, "local APIC 1: is missing" },
 		{ SAVE_VM, 0, -12, 1, "machine 0: is missing" },
+		/* Of the test device's memory there are 16 pages. */
+		{ SAVE_TEST_MEM, 15, -12, 16, "container 0: has parts that the machine has not" },
+		{ SAVE_TEST_MEM, 3, -8, 2, "container 0: has parts that the machine has not" },
 		/* A layout that is not known is not passed over. */
 		{ SAVE_MEMORY, 0, -12, 1, "container 0: has parts that the machine has not" },
 	};
@@ -247,6 +268,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_size, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_size_of_test_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_restore, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_same_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_does_not_fit, setup, teardown),
