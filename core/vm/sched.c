@@ -134,8 +134,11 @@ static void unpark(struct vm *vm)
 	vm->taken = false;
 	__atomic_store_n(&vm->pause, 0, __ATOMIC_RELEASE);
 	spin_unlock(&vm->park_lock);
-	for (u32 i = 0; i < vm->vcpu_count; i++)
+	for (u32 i = 0; i < vm->vcpu_count; i++) {
 		sched_rearm(vm->vcpu[i]);
+		/* Poked it was before: its CPU may sleep all the same, since it was away. */
+		kick_cpu(vm->vcpu[i]->cpu);
+	}
 }
 
 /* Its vCPUs are parked: only the calling CPU touches it. */
@@ -557,7 +560,7 @@ static void idle(struct sched_cpu *c)
 	cli();
 	at = alarm_of(c, NULL);
 	for (struct vcpu *v = c->list; v; v = v->sched_next)
-		if ((READ_ONCE(v->poke) && !ended(v)) || shall_park(v))
+		if ((READ_ONCE(v->poke) && !ended(v) && !away(v)) || shall_park(v))
 			at = 0;
 	if (READ_ONCE(c->typed))
 		at = 0;
