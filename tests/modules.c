@@ -342,12 +342,18 @@ int modules_save(u32 console, char *what, size_t size)
 	return err;
 }
 
-void modules_send(char *what, size_t size)
+int modules_send(bool (*stop)(void *ctx), void *ctx, char *what, size_t size)
 {
-	u64 lines = blob_send(kept.c.p, kept.c.size, ++kept.sent, kept.guest->opts.name);
+	const char *name = kept.guest->opts.name;
+	u64 lines;
+	int err = blob_send(kept.c.p, kept.c.size, ++kept.sent, name, stop, ctx, &lines);
 
-	nb_snprintf(what, size, "%s, %llu bytes in %llu lines", kept.guest->opts.name,
-		    (unsigned long long)kept.c.size, (unsigned long long)lines);
+	if (err)
+		nb_snprintf(what, size, "stopped behind line %llu", (unsigned long long)lines);
+	else
+		nb_snprintf(what, size, "%s, %llu bytes in %llu lines", name,
+			    (unsigned long long)kept.c.size, (unsigned long long)lines);
+	return err;
 }
 
 /* g goes on from c. */

@@ -21,8 +21,11 @@ void modules_run(const char *glob);
  * reason in what.
  */
 int __must_check modules_save(u32 console, char *what, size_t size);
-/* Writes the copy that is kept (there is one) on the line; what: its name and size. */
-void modules_send(char *what, size_t size);
+/*
+ * Writes the copy that is kept (there is one) on the line, until stop says so; what:
+ * its name and size, or how much of it was written.  0 or -ECANCELED.
+ */
+int __must_check modules_send(bool (*stop)(void *ctx), void *ctx, char *what, size_t size);
 /* Is one kept? */
 bool modules_kept(void);
 /* Runs and reports the guest that is kept, from there on. */

@@ -185,9 +185,36 @@ static int save(void *ctx, u32 vm_id, char *what, size_t size)
 	return modules_save(vm_id, what, size);
 }
 
-static void send(void *ctx, char *what, size_t size)
+#define CTRL_C	0x03
+
+/* What was typed while a command ran that looks for Ctrl-C: it is read later. */
+static struct console_in ahead;
+
+static int next_byte(void)
 {
-	modules_send(what, size);
+	int c = console_in_get(&ahead);
+
+	return c >= 0 ? c : uart_getc((struct uart *)&run->uart);
+}
+
+/* Ctrl-C: what was typed before it is void, as at the prompt. */
+static bool interrupted(void *ctx)
+{
+	int c;
+
+	while ((c = uart_getc((struct uart *)&run->uart)) >= 0) {
+		if (c == CTRL_C) {
+			ahead.tail = ahead.head;
+			return true;
+		}
+		(void)console_in_put(&ahead, (u8)c);
+	}
+	return false;
+}
+
+static int send(void *ctx, char *what, size_t size)
+{
+	return modules_send(interrupted, NULL, what, size);
 }
 
 static bool can_restore(void *ctx)
@@ -235,7 +262,7 @@ static void power(void *ctx, enum mon_power what)
 
 static int wait_byte(void *ctx)
 {
-	int c = uart_getc((struct uart *)&run->uart);
+	int c = next_byte();
 
 	if (c >= 0)
 		return c;
@@ -283,13 +310,13 @@ static void enter(struct monitor *m, struct monitor_env *menv, const char *go_on
 
 void monitor_poll(void)
 {
-	if (uart_getc((struct uart *)&run->uart) >= 0)
+	if (next_byte() >= 0)
 		enter(&mon, &mon_env, "the next test");
 }
 
 static int line_getc(void *ctx)
 {
-	return uart_getc((struct uart *)&run->uart);
+	return next_byte();
 }
 
 /* The guest of this CPU stands still meanwhile, and its deadline with it. */

@@ -14,8 +14,11 @@
 
 /*
  * Writes the size bytes of data, which come from a guest of that name, as block
- * number seq.  Returns the number of lines that have data.
+ * number seq.  stop is asked before each line of data: true ends the block there,
+ * with a line that says so.  *lines: how many with data were written.  0, or
+ * -ECANCELED: stopped.
  */
-u64 blob_send(const void *data, u64 size, u32 seq, const char *guest);
+int __must_check blob_send(const void *data, u64 size, u32 seq, const char *guest,
+			   bool (*stop)(void *ctx), void *ctx, u64 *lines);
 
 #endif

@@ -50,8 +50,11 @@ struct monitor_env {
 	 * reason.  When can_restore says that there is one, restore runs it.
 	 */
 	int (*save)(void *ctx, u32 vm_id, char *what, size_t size);
-	/* Writes that copy on the line, as a block of machine lines; its size in what. */
-	void (*send)(void *ctx, char *what, size_t size);
+	/*
+	 * Writes that copy on the line, as a block of machine lines: 0 with its size in
+	 * what, or -ECANCELED (Ctrl-C was typed) with how far it came.
+	 */
+	int (*send)(void *ctx, char *what, size_t size);
 	bool (*can_restore)(void *ctx);
 	void (*restore)(void *ctx);
 	/* A block of statistics on the line. */

@@ -126,11 +126,15 @@ static bool nothing_kept(struct shell *sh)
 void shell_send(struct shell *sh)
 {
 	char what[80];
+	int err;
 
 	if (nothing_kept(sh))
 		return;
-	sh->env->send(sh->env->ctx, what, sizeof(what));
-	shell_print(sh, "# sent %s", what);
+	err = sh->env->send(sh->env->ctx, what, sizeof(what));
+	if (err)
+		shell_fail(sh, err, NULL, what);
+	else
+		shell_print(sh, "# sent %s", what);
 }
 
 void shell_restore(struct shell *sh)

@@ -84,16 +84,22 @@ static void disturb(const u8 *how)
 	}
 }
 
+static bool never(void *ctx)
+{
+	return false;
+}
+
 static void over_a_line(const u8 *data, size_t size, u8 n)
 {
 	bool told;
+	u64 lines;
 
 	n = (u8)MIN((size_t)n, size / CHANGES);
 	guest = data;
 	guest_size = size - (size_t)n * CHANGES;
 	if (!guest_size)
 		return;
-	blob_send(guest, guest_size, 1, "x");
+	check(!blob_send(guest, guest_size, 1, "x", never, NULL, &lines));
 	check(read_line(sent.s, sent.len, 7, &told) == 1 && !told);
 	for (u8 i = 0; i < n; i++)
 		disturb(data + guest_size + (size_t)i * CHANGES);

@@ -265,6 +265,16 @@ command "a guest that does not run is not saved" "save none" \
 	"error save none: no such guest is running$" "#"
 command "save" "save echo" "ok save echo$" '^# vm0 is kept in memory, [0-9]{4,6} bytes$'
 command "and again" "save 0" "ok save 0$" '^# vm0 is kept in memory, '
+mark
+type_keys 'send\rjunk\003vm\r'
+wait_for '^@nestbed monitor error send: stopped behind line [0-9]+$'
+result "Ctrl-C stops send" $? "it went on"
+since | grep -qaE '^@nestbed blob abort seq=1 lines=[0-9]+$' &&
+	! since | grep -qaE '^@nestbed blob end '
+result "the block says so" $? "no abort line"
+wait_for '^@nestbed monitor ok vm$'
+result "what was typed behind it is the next command" $? "no answer to it"
+command "send" "send" "ok send$" '^# sent echo, [0-9]{4,6} bytes in [0-9]+ lines$'
 command "the guest goes on" "type echo first" "ok type echo first$" "@"
 wait_for '^vm0. first'
 result "it still gets what is typed" $? "no echo"
@@ -286,6 +296,9 @@ result "it did not start from the beginning" $? "it did"
 mark
 type_keys 'poweroff\r'
 wait "$machine"
+same_verdict && grep -q 'note: saved guest echo, block 1: stopped behind line [0-9]*$' \
+	"$tmp/verdict" && grep -q 'note: saved guest echo: [0-9]* bytes, in ' "$tmp/verdict"
+result "the tool knows the stopped block, and has the other one" $? "$(cat "$tmp/verdict")"
 stop
 
 # From the start: prompt and echo are one line.

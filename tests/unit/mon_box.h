@@ -43,7 +43,7 @@ struct mon_box {
 	char out[16384];	/* print and answer lines ("@" in front), each with '\n' */
 	char ran[256];		/* globs of run_tests and run_guests, "show N", "power N" */
 	int run_error;
-	int save_error;
+	int save_error, send_error;
 	bool kept;
 	int type_error;
 	struct mon_tree tree;
@@ -208,12 +208,14 @@ static inline int box_save(void *ctx, u32 vm_id, char *what, size_t size)
 	return b->save_error;
 }
 
-static inline void box_send(void *ctx, char *what, size_t size)
+static inline int box_send(void *ctx, char *what, size_t size)
 {
 	struct mon_box *b = ctx;
 
 	box_add(b->ran, sizeof(b->ran), "send", "");
-	snprintf(what, size, "xen, 4711 bytes in 9 lines");
+	snprintf(what, size, "%s", b->send_error ? "stopped behind line 5" :
+						   "xen, 4711 bytes in 9 lines");
+	return b->send_error;
 }
 
 static inline bool box_can_restore(void *ctx)

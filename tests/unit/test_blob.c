@@ -29,10 +29,28 @@ static int start(void **state)
 	return 0;
 }
 
+/* How often it may be asked before somebody types Ctrl-C. */
+static u32 patience;
+
+static bool stop(void *ctx)
+{
+	assert_ptr_equal(ctx, &patience);
+	return !patience--;
+}
+
+static int send(const void *data, u64 size, u32 seq, const char *guest, u64 *count)
+{
+	patience = ~0u;
+	return blob_send(data, size, seq, guest, stop, &patience, count);
+}
+
 static void test_small(void **state)
 {
+	u64 count;
+
 	lines = 0;
-	assert_int_equal(blob_send("foobar", 6, 3, "linux"), 1);
+	assert_int_equal(send("foobar", 6, 3, "linux", &count), 0);
+	assert_int_equal(count, 1);
 	assert_int_equal(lines, 3);
 	assert_string_equal(text[0], "@nestbed blob begin seq=3 guest=\"linux\" bytes=6");
 	assert_string_equal(text[1], "@nestbed blob 1 9ef61f95 Zm9vYmFy");
@@ -51,7 +69,7 @@ static void test_pieces(void **state)
 		u64 count;
 
 		lines = 0;
-		count = blob_send(data, n, 1, "x");
+		assert_int_equal(send(data, n, 1, "x", &count), 0);
 		assert_int_equal(count, n > 7 * BLOB_LINE_BYTES ? 8 : 7);
 		assert_int_equal(lines, count + 2);
 		for (u32 i = 1; i <= count; i++) {
@@ -72,11 +90,33 @@ static void test_pieces(void **state)
 	}
 }
 
+/* Before any line of data, and behind each but the last. */
+static void test_stopped(void **state)
+{
+	static const u8 data[3 * BLOB_LINE_BYTES];
+	char want[60];
+	u64 count;
+
+	for (u32 i = 0; i < 3; i++) {
+		lines = 0;
+		patience = i;
+		assert_int_equal(blob_send(data, sizeof(data), 7, "x", stop, &patience, &count),
+				 -ECANCELED);
+		assert_int_equal(count, i);
+		assert_int_equal(lines, i + 2);
+		snprintf(want, sizeof(want), "@nestbed blob abort seq=7 lines=%u", i);
+		assert_string_equal(text[i + 1], want);
+	}
+	patience = 3;
+	assert_int_equal(blob_send(data, sizeof(data), 7, "x", stop, &patience, &count), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_small),
 		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_stopped),
 	};
 
 	return cmocka_run_group_tests_name("blob", tests, start, NULL);

@@ -66,6 +66,7 @@ static void test_every_verb(void **state)
 		{ "@nestbed blob 1 00000000 AA==\r\n", SERIAL_BLOB },
 		{ "@nestbed blob beginning\r\n", SERIAL_BLOB },
 		{ "@nestbed blob end seq=1\r\n", SERIAL_BLOB_END },
+		{ "@nestbed blob abort seq=1\r\n", SERIAL_BLOB_ABORT },
 		{ "@nestbed blob\r\n", SERIAL_BAD },
 		{ "@nestbed end verdict=pass\r\n", SERIAL_END },
 		{ "@nestbed tomorrow x=1\r\n", SERIAL_UNKNOWN },

@@ -106,6 +106,10 @@ static void test_save_and_restore(void **state)
 	assert_string_equal(box.ran, "restore\n");
 	assert_string_equal(run("send", false), "# sent xen, 4711 bytes in 9 lines\n@ok send\n");
 	assert_string_equal(box.ran, "send\n");
+	box.send_error = -ECANCELED;
+	assert_string_equal(run("send", false), "# error: send: stopped behind line 5\n"
+						"@error send: stopped behind line 5\n");
+	box.send_error = 0;
 	box.env.inside = true;
 	run("send", false);
 	assert_string_equal(box.ran, "send\n");

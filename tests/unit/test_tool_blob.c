@@ -108,10 +108,21 @@ static void change(u32 i, const char *key, const char *with)
 	memcpy(p, with, strlen(with));
 }
 
+static u32 patience;		/* lines until it is stopped */
+
+static bool stop(void *ctx)
+{
+	return !patience--;
+}
+
 static void send_one(const char *guest)
 {
+	u64 lines;
+
 	sb_free(&sent);
-	assert_int_equal(blob_send(data, SIZE, 1, guest), 6);
+	patience = ~0u;
+	assert_int_equal(blob_send(data, SIZE, 1, guest, stop, NULL, &lines), 0);
+	assert_int_equal(lines, 6);
 }
 
 static void test_whole(void **state)
@@ -241,6 +252,49 @@ static void test_again(void **state)
 					     "send to have it sent again");
 }
 
+/* Nobody wants it any more: that is no problem of the run, nor is what was wrong with it. */
+static void test_stopped(void **state)
+{
+	u64 lines;
+
+	for (u32 i = 0; i < 2; i++) {
+		sb_free(&sent);
+		patience = 4;
+		assert_int_equal(blob_send(data, SIZE, 1, "linux", stop, NULL, &lines),
+				 -ECANCELED);
+		assert_int_equal(lines, 4);
+		if (i)
+			remove_line(2);
+		feed(sent.s);
+	}
+	feed("@nestbed blob abort seq=1 lines=4\r\n");
+	assert_int_equal(m.notes.n, 2);
+	assert_string_equal(m.notes.text[0], "saved guest linux, block 1: stopped behind line 4");
+	send_one("linux");
+	feed(sent.s);
+	finish();
+	assert_string_equal(files, "linux.save,");
+	assert_int_equal(m.notes.n, 3);
+	assert_int_equal(m.problems.n, 0);
+}
+
+/* It does not make good what came before. */
+static void test_stopped_after_damage(void **state)
+{
+	u64 lines;
+
+	send_one("linux");
+	remove_line(3);
+	feed(sent.s);
+	sb_free(&sent);
+	patience = 1;
+	assert_int_equal(blob_send(data, SIZE, 2, "linux", stop, NULL, &lines), -ECANCELED);
+	feed(sent.s);
+	finish();
+	assert_int_equal(m.problems.n, 1);
+	assert_string_equal(m.problems.text[0], "saved guest linux, block 1: line 3 is missing");
+}
+
 /* The last line of a log may be a part of one. */
 static void test_cut_off(void **state)
 {
@@ -277,6 +331,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_without_begin, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stopped_after_damage, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cut_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
 	};

@@ -222,6 +222,19 @@ static void on_end(struct blob_reader *b, const struct serial_event *ev)
 	close_block(b);
 }
 
+/* Nobody wants it any more: no file, and no problem of the run. */
+static void on_abort(struct blob_reader *b, const struct serial_event *ev)
+{
+	u64 lines = 0;
+
+	(void)take_number(ev, "lines", &lines);
+	if (b->open)
+		model_note(b->m, "saved guest %s, block %llu: stopped behind line %llu", b->guest,
+			   (unsigned long long)b->seq, (unsigned long long)lines);
+	sb_free(&b->data);
+	b->open = false;
+}
+
 void blob_event(struct blob_reader *b, const struct serial_event *ev)
 {
 	/* A line that may have been cut is none; a machine that resets sends no more. */
@@ -233,6 +246,8 @@ void blob_event(struct blob_reader *b, const struct serial_event *ev)
 		on_data(b, ev);
 	else if (ev->type == SERIAL_BLOB_END)
 		on_end(b, ev);
+	else if (ev->type == SERIAL_BLOB_ABORT)
+		on_abort(b, ev);
 }
 
 void blob_finish(struct blob_reader *b)

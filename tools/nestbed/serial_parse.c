@@ -35,6 +35,7 @@ static const struct verb verbs[] = {
 	{ "label",  NULL,    SERIAL_LABEL,       FORM_FIELDS, 1 },
 	{ "blob",   "begin", SERIAL_BLOB_BEGIN,  FORM_FIELDS, 0 },
 	{ "blob",   "end",   SERIAL_BLOB_END,    FORM_FIELDS, 0 },
+	{ "blob",   "abort", SERIAL_BLOB_ABORT,  FORM_FIELDS, 0 },
 	{ "blob",   NULL,    SERIAL_BLOB,        FORM_RAW,    1 },
 	{ "monitor", NULL,   SERIAL_MONITOR,     FORM_RAW,    1 },
 	{ "end",    NULL,    SERIAL_END,         FORM_FIELDS, 0 },

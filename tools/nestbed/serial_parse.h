@@ -32,6 +32,7 @@ enum serial_event_type {
 	SERIAL_BLOB_BEGIN,
 	SERIAL_BLOB,		/* a piece of a saved guest */
 	SERIAL_BLOB_END,
+	SERIAL_BLOB_ABORT,	/* the block ends here: it was stopped */
 	SERIAL_MONITOR,		/* the answer to a command */
 	SERIAL_END,
 	SERIAL_UNKNOWN,		/* @nestbed and a verb of a later version */
