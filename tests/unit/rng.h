@@ -37,6 +37,26 @@ static inline bool rng_one_in(struct rng *r, u64 n)
 	return rng_below(r, n) == 0;
 }
 
+/*
+ * A value as a check of registers may mind it: any, some bits off old, an event that is
+ * injected (APM2 15.20), or what near gives: addresses at the limits that the test has.
+ */
+static inline u64 rng_register(struct rng *r, u64 old, u64 (*near)(struct rng *r))
+{
+	switch (rng_below(r, 6)) {
+	case 0:
+		return rng_next(r);
+	case 1:
+		return old ^ BIT(rng_below(r, 64));
+	case 2:
+		return old | BIT(rng_below(r, 64)) | BIT(rng_below(r, 64));
+	case 3:
+		return BIT(31) | (rng_next(r) & 0x7ff & ~rng_next(r));
+	default:
+		return near(r);
+	}
+}
+
 static inline struct rng rng_seed(u64 dflt)
 {
 	const char *s = getenv("NB_SEED");

@@ -387,23 +387,11 @@ static bool save_legal(const u64 *q, const struct nested_check_env *env)
 	return !cet || q[0x5e0 / 8] < 4;
 }
 
-/* A value near what rules look at. */
-static u64 some_value(struct rng *r, u64 old)
+/* At the end of the addresses, or a small number. */
+static u64 near(struct rng *r)
 {
-	switch (rng_below(r, 6)) {
-	case 0:
-		return rng_next(r);
-	case 1:
-		return old ^ BIT(rng_below(r, 64));
-	case 2:
-		return old | BIT(rng_below(r, 64)) | BIT(rng_below(r, 64));
-	case 3:
-		return BIT(PHYS) - rng_below(r, 5) * 0x1000 - rng_below(r, 2);
-	case 4:
-		return EVENTINJ_VALID | (rng_next(r) & 0x7ff & ~rng_next(r));
-	default:
-		return rng_below(r, 4);
-	}
+	return rng_one_in(r, 2) ? BIT(PHYS) - rng_below(r, 5) * 0x1000 - rng_below(r, 2) :
+				  rng_below(r, 4);
 }
 
 static struct nested_check_env some_env(struct rng *r)
@@ -449,7 +437,7 @@ static void test_random(void **state)
 		for (u64 k = rng_below(&r, 4); k; k--) {
 			u16 f = fields[rng_below(&r, ARRAY_SIZE(fields))];
 
-			vmcb_write(&c, f, some_value(&r, vmcb_read(&c, f)));
+			vmcb_write(&c, f, rng_register(&r, vmcb_read(&c, f), near));
 		}
 		got = svm_nested_check(&c, &c, &env);
 		legal = controls_legal((const u64 *)&c, &env) && save_legal((const u64 *)&c, &env);

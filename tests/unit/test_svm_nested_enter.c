@@ -158,22 +158,12 @@ static int setup(void **state)
 	return 0;
 }
 
-static u64 some_value(struct rng *r, u64 old)
+/* In memory, over vmcb12, past its end, ROM; at the end of the addresses. */
+static u64 near(struct rng *r)
 {
-	switch (rng_below(r, 6)) {
-	case 0:
-		return rng_next(r);
-	case 1:
-		return old ^ BIT(rng_below(r, 64));
-	case 2:
-		return old | BIT(rng_below(r, 64)) | BIT(rng_below(r, 64));
-	case 3:		/* an address: in memory, over vmcb12, past its end, ROM */
-		return rng_below(r, 0x90) << 12 | rng_below(r, 2) * rng_below(r, 0x1000);
-	case 4:
-		return EVENTINJ_VALID | (rng_next(r) & 0x7ff & ~rng_next(r));
-	default:
+	if (rng_one_in(r, 2))
 		return BIT(40) - rng_below(r, 5) * 0x1000;
-	}
+	return rng_below(r, 0x90) << 12 | rng_below(r, 2) * rng_below(r, 0x1000);
 }
 
 /* Members that rules look at. */
@@ -205,9 +195,9 @@ static void mutate(struct rng *r, struct vmcb *page)
 		u64 *word = (u64 *)page + rng_below(r, sizeof(*page) / 8);
 
 		if (rng_one_in(r, 4))
-			*word = some_value(r, *word);
+			*word = rng_register(r, *word, near);
 		else
-			vmcb_write(page, f, some_value(r, vmcb_read(page, f)));
+			vmcb_write(page, f, rng_register(r, vmcb_read(page, f), near));
 	}
 	((u64 *)memory)[0x20000 / 8 + 3] = rng_next(r);
 }
