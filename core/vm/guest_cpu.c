@@ -4,6 +4,7 @@
 #include "core/lib/printf.h"
 #include "core/lib/string.h"
 #include "core/vm/cpuid_policy.h"
+#include "core/vm/xcr0.h"
 #include "core/x86/regs.h"
 
 #define SIZES_LEAF	0x80000008
@@ -85,16 +86,6 @@ void guest_cpu_read(struct guest_cpu *g, const struct cpuid_source *src, u64 xcr
 	}
 }
 
-static u32 area_size(const struct guest_cpu *g, u64 xcr0)
-{
-	u32 size = xcr0 ? 576 : 512;
-
-	for (u32 i = 2; i < GUEST_CPU_STATES; i++)
-		if (xcr0 >> i & 1)
-			size = MAX(size, g->state[i].offset + g->state[i].size);
-	return size;
-}
-
 /* Its states are here, in the same places (SDM1 13.5, APM2 11.5.5: the CPU chooses them). */
 static const char *states_refused(const struct guest_cpu *want, const struct guest_cpu *have)
 {
@@ -109,7 +100,8 @@ static const char *states_refused(const struct guest_cpu *want, const struct gue
 		    want->state[i].offset != (used ? have->state[i].offset : 0))
 			return other;
 	}
-	return want->xsave_size == area_size(have, want->xcr0) ? NULL : other;
+	return want->xsave_size == xcr0_area_size(have->state, GUEST_CPU_STATES, want->xcr0) ?
+	       NULL : other;
 }
 
 /* APM3 Fn8000_0008 EAX: physical, linear and guest physical addresses, a byte each. */

@@ -21,7 +21,7 @@ struct guest_cpu {
 	u64 xcr0;			/* states that it may enable; 0: no XSAVE */
 	u32 xsave_size;			/* of all of them; 512: FXSAVE */
 	u32 reserved;
-	struct { u32 size, offset; } state[GUEST_CPU_STATES];
+	struct xstate_place state[GUEST_CPU_STATES];
 };
 HW_SIZE(struct guest_cpu, 72 + 8 * GUEST_CPU_STATES);
 

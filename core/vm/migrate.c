@@ -67,11 +67,11 @@ static int migrate_state(struct vm *vm, void *buf, u64 size, char *why, size_t w
 		return say(why, why_size, err, "a new machine");
 	err = vm_restore_open(&in, buf, (u64)len, &h, 0, &m, why, why_size);
 	if (!err)
-		err = vm_restore_check(&in, vm, &h, why, why_size);
+		err = vm_restore_check(&in, &m, vm, &h, why, why_size);
 	if (err)
 		return err;
 	save_host_now(&h);
-	vm_restore(&in, vm, &h);
+	vm_restore(&in, &m, vm, &h);
 	return 0;
 }
 

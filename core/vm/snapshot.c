@@ -167,7 +167,7 @@ int vm_snapshot_load(struct vm_snapshot *s, struct vm *vm, const struct save_hos
 			   "memory 0: cannot be made");
 	if (add_vcpus(vm, s->m.vm.vcpus))
 		return say(why, why_size, -ENOMEM, "machine 0: no memory for its vCPUs");
-	err = vm_restore_check(&s->in, vm, h, why, why_size);
+	err = vm_restore_check(&s->in, &s->m, vm, h, why, why_size);
 	if (err)
 		return err;
 	err = save_mem_read(&vm->mem, s->in.header.crc32, s->src, s->work, &what);
@@ -178,7 +178,7 @@ int vm_snapshot_load(struct vm_snapshot *s, struct vm *vm, const struct save_hos
 
 void vm_snapshot_start(struct vm_snapshot *s, struct vm *vm, const struct save_host *h)
 {
-	vm_restore(&s->in, vm, h);
+	vm_restore(&s->in, &s->m, vm, h);
 }
 
 void vm_snapshot_close(struct vm_snapshot *s)

@@ -415,7 +415,6 @@ int vm_restore_open(struct save_in *in, const void *buf, u64 size, const struct 
 		    u64 mem_max, struct save_machine *m, char *why, size_t why_size)
 {
 	const struct reason r = { why, why_size };
-	struct guest_cpu cpu;
 	u32 section;
 	int err = save_open(in, buf, size);
 
@@ -428,7 +427,7 @@ int vm_restore_open(struct save_in *in, const void *buf, u64 size, const struct 
 		return fail(&r, -ENOENT, "machine", 0, "is missing");
 	if (!vm_valid(&m->vm))
 		return fail(&r, -EINVAL, "machine", 0, "is impossible");
-	err = open_cpu(in, h, &cpu, &r);
+	err = open_cpu(in, h, &m->cpu, &r);
 	if (err)
 		return err;
 	m->nested = save_find(in, SAVE_NESTED, 0, NESTED_SAVE_VERSION, &section);
@@ -445,25 +444,20 @@ static u32 nested_lacks(const struct guest_cpu *cpu, const struct vm *vm)
 	return cpu->nested & ~(vm->nested ? virt->nested->cpuid(vm->vcpu[0])->edx : 0);
 }
 
-int vm_restore_check(const struct save_in *in, const struct vm *vm, const struct save_host *h,
-		     char *why, size_t why_size)
+int vm_restore_check(const struct save_in *in, const struct save_machine *m, const struct vm *vm,
+		     const struct save_host *h, char *why, size_t why_size)
 {
 	const struct reason r = { why, why_size };
-	struct guest_cpu cpu;
-	struct vm_save s;
-	int err = open_cpu(in, h, &cpu, &r);
+	int err = 0;
 
-	if (err)
-		return err;
-	if (nested_lacks(&cpu, vm))
+	if (nested_lacks(&m->cpu, vm))
 		return fail(&r, -EPROTO, "CPU", 0, "lacks features of nested virtualization");
-	if (save_get(in, SAVE_VM, 0, VM_SAVE_VERSION, &s, sizeof(s)) ||
-	    s.vcpus != vm->vcpu_count || s.mem != gmem_bytes(&vm->mem))
+	if (m->vm.vcpus != vm->vcpu_count || m->vm.mem != gmem_bytes(&vm->mem))
 		return fail(&r, -EINVAL, "machine", 0, "of another size");
-	if (s.guest_khz != vm->tsc_khz)
+	if (m->vm.guest_khz != vm->tsc_khz)
 		return fail(&r, -EINVAL, "machine", 0, "with another frequency of its TSC");
 	for (u32 i = 0; i < vm->vcpu_count && !err; i++)
-		err = check_vcpu(in, vm->vcpu[i], h, &cpu, &r);
+		err = check_vcpu(in, vm->vcpu[i], h, &m->cpu, &r);
 	if (!err)
 		err = check_devices(in, &r);
 	if (!err && in->header.sections != parts_of(in, vm))
@@ -499,13 +493,13 @@ static void load_cpu(struct vm *vm, const struct guest_cpu *cpu, const struct gu
 	vm->cpu_told = memcmp(&vm->cpu, here, sizeof(*here));
 }
 
-void vm_restore(const struct save_in *in, struct vm *vm, const struct save_host *h)
+void vm_restore(const struct save_in *in, const struct save_machine *m, struct vm *vm,
+		const struct save_host *h)
 {
-	const struct vm_save *s = part(in, SAVE_VM, 0, VM_SAVE_VERSION, sizeof(*s));
 	u32 size;
 
-	load_cpu(vm, part(in, SAVE_CPU, 0, GUEST_CPU_VERSION, sizeof(vm->cpu)), h->cpu);
-	vm->pc->tsc_base = h->now - elapsed_here(s, h->tsc_khz);
+	load_cpu(vm, &m->cpu, h->cpu);
+	vm->pc->tsc_base = h->now - elapsed_here(&m->vm, h->tsc_khz);
 	for (u32 i = 0; i < vm->vcpu_count; i++) {
 		struct vcpu *v = vm->vcpu[i];
 		const void *x = save_find(in, SAVE_XSAVE, i, STATE_VERSION, &size);

@@ -104,6 +104,7 @@ u64 vm_save_size(struct vm *vm, const struct save_host *h);
 /* What a container says of the machine as such. */
 struct save_machine {
 	struct vm_save vm;
+	struct guest_cpu cpu;	/* what it was told */
 	bool nested;		/* its vCPUs can virtualize */
 	bool has_layout;
 	struct save_layout layout;
@@ -118,12 +119,14 @@ int __must_check vm_restore_open(struct save_in *in, const void *buf, u64 size,
 				 const struct save_host *h, u64 mem_max, struct save_machine *m,
 				 char *why, size_t why_size);
 /*
- * Could vm be what the container says?  It has as many vCPUs, just made, and
- * as much memory.  Errors as above; vm is not changed.
+ * Could vm be what the container says, of which vm_restore_open has made m?  It has
+ * as many vCPUs, just made, and as much memory.  Errors as above; vm is not changed.
  */
-int __must_check vm_restore_check(const struct save_in *in, const struct vm *vm,
-				  const struct save_host *h, char *why, size_t why_size);
+int __must_check vm_restore_check(const struct save_in *in, const struct save_machine *m,
+				  const struct vm *vm, const struct save_host *h, char *why,
+				  size_t why_size);
 /* Makes it so: only what vm_restore_check has passed. */
-void vm_restore(const struct save_in *in, struct vm *vm, const struct save_host *h);
+void vm_restore(const struct save_in *in, const struct save_machine *m, struct vm *vm,
+		const struct save_host *h);
 
 #endif

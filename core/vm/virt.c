@@ -36,7 +36,7 @@ static void policy_init(const struct cpu_caps *c)
 {
 	run_policy.caps = c;
 	run_policy.xcr0_allowed = xcr0_of_caps(c);
-	run_policy.xsave_size = c->xsave ? xcr0_area_size(c, run_policy.xcr0_allowed) : 512;
+	run_policy.xsave_size = xcr0_area_size(c->xstate, CPU_MAX_XSTATE, run_policy.xcr0_allowed);
 	run_policy.efer_allowed = EFER_SCE | EFER_LME | EFER_LMA | (c->nx ? EFER_NXE : 0);
 	run_policy.cr4_allowed = allowed_cr4(c);
 	run_policy.maxphyaddr = c->maxphyaddr;

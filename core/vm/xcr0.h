@@ -17,14 +17,17 @@
  */
 #define XCR0_GIVEN	(XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512 | XCR0_PKRU)
 
-/* Bytes of the standard format with the states of xcr0 (SDM1 13.4.3). */
-static inline u32 xcr0_area_size(const struct cpu_caps *c, u64 xcr0)
+/*
+ * Bytes of the standard format with the states of xcr0, which lie as in place[n]
+ * (SDM1 13.4.3); 0: those of FXSAVE.
+ */
+static inline u32 xcr0_area_size(const struct xstate_place *place, u32 n, u64 xcr0)
 {
-	u32 size = XSAVE_HEADER_END;
+	u32 size = xcr0 ? XSAVE_HEADER_END : 512;
 
-	for (u32 i = 2; i < CPU_MAX_XSTATE; i++)
+	for (u32 i = 2; i < n; i++)
 		if (xcr0 & BIT(i))
-			size = MAX(size, c->xstate[i].offset + c->xstate[i].size);
+			size = MAX(size, place[i].offset + place[i].size);
 	return size;
 }
 
@@ -35,7 +38,7 @@ static inline u32 xcr0_compact_size(const struct cpu_caps *c, u64 xcr0)
 
 	for (u32 i = 2; i < CPU_MAX_XSTATE; i++)
 		if (xcr0 & BIT(i))
-			size = (c->xstate[i].aligned ? ALIGN_UP(size, 64) : size) +
+			size = (c->xstate_aligned & BIT(i) ? ALIGN_UP(size, 64) : size) +
 			       c->xstate[i].size;
 	return size;
 }
@@ -46,7 +49,7 @@ static inline u64 xcr0_of_caps(const struct cpu_caps *c)
 	u64 xcr0 = c->xsave ? c->xcr0_supported & XCR0_GIVEN : 0;
 
 	/* A CPU, or who plays one, that lays it out otherwise. */
-	if (xcr0_area_size(c, xcr0) > XSAVE_AREA_SIZE)
+	if (xcr0_area_size(c->xstate, CPU_MAX_XSTATE, xcr0) > XSAVE_AREA_SIZE)
 		xcr0 &= XCR0_X87 | XCR0_SSE;
 	return xcr0;
 }

@@ -207,7 +207,7 @@ static void decode_xsave(struct cpu_caps *c, const struct cpuid_source *src)
 		r = leaf(c, src, 0xd, i);
 		c->xstate[i].size = r.eax;
 		c->xstate[i].offset = r.ebx;
-		c->xstate[i].aligned = r.ecx & 2;
+		c->xstate_aligned |= r.ecx & 2 ? (u32)BIT(i) : 0;
 	}
 }
 

@@ -22,6 +22,11 @@ struct cpuid_source {
 
 #define CPU_MAX_XSTATE	32
 
+/* Of a state in the XSAVE area, in bytes. */
+struct xstate_place {
+	u32 size, offset;
+};
+
 struct cpu_caps {
 	enum cpu_vendor vendor;
 	char vendor_id[13];		/* "AuthenticAMD" */
@@ -47,8 +52,8 @@ struct cpu_caps {
 	u64 xss_supported;		/* 0Dh.1 EDX:ECX */
 	u32 xsave_size_max;		/* 0Dh.0 ECX: all of xcr0_supported */
 	u32 xsave_size_now;		/* 0Dh.0 EBX: what XCR0 enables now */
-	/* 0Dh.n; aligned: to 64 bytes, in the compacted format */
-	struct { u32 size, offset; bool aligned; } xstate[CPU_MAX_XSTATE];
+	struct xstate_place xstate[CPU_MAX_XSTATE];	/* 0Dh.n */
+	u32 xstate_aligned;		/* BIT(n): to 64 bytes, in the compacted format */
 
 	struct cpuid_regs svm_leaf;	/* 8000_000A raw, zero when absent */
 	struct cpuid_regs sev_leaf;	/* 8000_001F raw, zero when absent */

@@ -61,7 +61,7 @@ static int check(struct vm_box *b, u64 len, const struct save_host *h, char *why
 	struct save_in in;
 	int err = vm_restore_open(&in, buf, len, h, BOX_MEM_MAX, &m, why, 100);
 
-	return err ? err : vm_restore_check(&in, &b->vm, h, why, 100);
+	return err ? err : vm_restore_check(&in, &m, &b->vm, h, why, 100);
 }
 
 static void test_size(void **state)
@@ -107,9 +107,9 @@ static void test_restore(void **state)
 	assert_true(m.has_layout);
 	assert_int_equal(m.layout.slots, 4);
 	assert_int_equal(m.layout.ram, 24 * PAGE_SIZE);
-	assert_int_equal(vm_restore_check(&in, &to->vm, &later, why, 100), 0);
 	box_placed = 0;
-	vm_restore(&in, &to->vm, &later);
+	assert_int_equal(vm_restore_check(&in, &m, &to->vm, &later, why, 100), 0);
+	vm_restore(&in, &m, &to->vm, &later);
 	assert_int_equal(box_placed, 3);
 	for (u32 i = 0; i < 2; i++) {
 		struct vcpu *a = b->vm.vcpu[i], *v = to->vm.vcpu[i];
@@ -152,8 +152,8 @@ static void test_same_again(void **state)
 	memcpy(first, buf, len);
 	assert_int_equal(vm_restore_open(&in, first, len, &box_host, BOX_MEM_MAX, &m, why, 100),
 			 0);
-	assert_int_equal(vm_restore_check(&in, &to->vm, &box_host, why, 100), 0);
-	vm_restore(&in, &to->vm, &box_host);
+	assert_int_equal(vm_restore_check(&in, &m, &to->vm, &box_host, why, 100), 0);
+	vm_restore(&in, &m, &to->vm, &box_host);
 	assert_int_equal(save(to, true), len);
 	assert_memory_equal(buf, first, len);
 	free(first);

@@ -171,15 +171,15 @@ static void test_given_states(void **state)
 	c.xstate[17].offset = 2752, c.xstate[17].size = 64;
 	c.xstate[18].offset = 2816, c.xstate[18].size = 8192;
 	assert_int_equal(xcr0_of_caps(&c), 0x2e7);
-	assert_int_equal(xcr0_area_size(&c, 0x2e7), 2696);
-	assert_int_equal(xcr0_area_size(&c, 0xe7), 2688);
-	assert_int_equal(xcr0_area_size(&c, 7), 832);
-	assert_int_equal(xcr0_area_size(&c, 3), 576);
+	assert_int_equal(xcr0_area_size(c.xstate, CPU_MAX_XSTATE, 0x2e7), 2696);
+	assert_int_equal(xcr0_area_size(c.xstate, CPU_MAX_XSTATE, 0xe7), 2688);
+	assert_int_equal(xcr0_area_size(c.xstate, CPU_MAX_XSTATE, 7), 832);
+	assert_int_equal(xcr0_area_size(c.xstate, CPU_MAX_XSTATE, 3), 576);
 	/* Without gaps, but where a state wants to be aligned. */
 	assert_int_equal(xcr0_compact_size(&c, 3), 576);
 	assert_int_equal(xcr0_compact_size(&c, 0xe7), 2432);
 	assert_int_equal(xcr0_compact_size(&c, 0x2e7), 2440);
-	c.xstate[17].aligned = true;
+	c.xstate_aligned = BIT(17);
 	assert_int_equal(xcr0_compact_size(&c, 0x202e7), 2560);
 	/* Beyond the area of a vCPU: only what is always in it. */
 	c.xstate[9].offset = XSAVE_AREA_SIZE - 7;
