@@ -19,7 +19,7 @@ guest64-y += nsvm_except nsvm_npt nsvm_mode nsvm_misc nsvm_smp nsvm_paging nsvm_
 guest64-y += nsvm_lost nsvm_lbr
 
 # For scripts of tests/host: not in the image
-guest64-host-y += count
+guest64-host-y += count typed
 
 # In the image: the runner's glue, and the table with all payloads.
 obj-y += tests/payload.o gen_payloads.o

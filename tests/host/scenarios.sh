@@ -126,6 +126,20 @@ scenario "tsc= where it can: the guest measures it" 0 "^@nestbed test guest.scal
 scenario "a guest alone" 0 "^@nestbed test guest.good pass" \
 	--on qemu-svm --append "mode=guests" --guest "$tmp/good"
 
+# A guest in HLT, which nothing but what is typed wakes, on another CPU than the one that
+# reads the line; and while it is migrated at each exit.
+typed() {
+	scenario "$1" 0 "^vm0\| line 3: q" --on qemu-svm \
+		--append "mode=guests console_in=typed* $2" \
+		--guest "$build/guests/typed.elf:cpus=2,mem=16M" --send 'asleep=hello\r' \
+		--send 'line 1: hello=and once more\r' --send 'line 2: and once more=q\r'
+}
+typed "what is typed wakes a guest on another CPU" ""
+typed "and one that migrates" "migrate=1"
+# Each exit begins on a new machine: a guest hypervisor, and two CPUs, in their usual time.
+scenario "migrated at each exit" 0 "^@nestbed end .*passed=1 failed=0 .*known=1" \
+	--on qemu-svm --append "tests=guest.nsvm_misc,guest.smp2 migrate=1"
+
 # A machine without a serial port must still come to its end (by ACPI).
 timeout 60 qemu-system-x86_64 -machine q35 -accel tcg -cpu max,+svm -m 256 -display none \
 	-nodefaults -serial none -vga std -kernel "$build/nestbed.elf" \
