@@ -209,8 +209,23 @@ static void random_round(const struct snapshot *s, u32 *ends)
 
 GUEST64(g_proof, "mov $0x1234567, %eax; mov %eax, 0x30000; cpuid; hlt");
 
+/* Of the machine's time, which an emulator may stretch: a long search is not silent. */
+#define PROGRESS_US	5000000
+
+static void tell(struct test_ctx *t, const u32 *ends, u64 from, u64 us)
+{
+	u32 n = 0;
+
+	for (unsigned int i = 0; i <= STOP_ERROR; i++)
+		n += ends[i];
+	test_note(t, "%u guests in %llu of %llu s", n,
+		  (unsigned long long)((time_us() - from) / 1000000),
+		  (unsigned long long)(us / 1000000));
+}
+
 static void random_guests(struct test_ctx *t, u64 us)
 {
+	u64 from = time_us(), told = from;
 	u32 ends[STOP_ERROR + 1] = { 0 };
 	struct machine *m;
 
@@ -219,8 +234,13 @@ static void random_guests(struct test_ctx *t, u64 us)
 		u64 end = rdtsc() + us_to_tsc(us / (MODE_LONG64 + 1));
 		struct snapshot *s = snapshot(t, mode);
 
-		while (rdtsc() < end)
+		while (rdtsc() < end) {
 			random_round(s, ends);
+			if (time_us() - told < PROGRESS_US)
+				continue;
+			told = time_us();
+			tell(t, ends, from, us);
+		}
 		machine_free(s->m);
 		host_free(s, SNAPSHOT_PAGES);
 	}
