@@ -286,8 +286,14 @@ TEST(common, random_guest_vmx, .ref = "SDM3 25-28", .needs = NEED_VMX)
 	random_guests(t, SHORT_US);
 }
 
-TEST(common, random_guest_long, .ref = "APM2 15, SDM3 25-28", .needs = NEED_VIRT,
-     .flags = TEST_OFF, .timeout = 120)
+TEST(common, random_guest_long_svm, .ref = "APM2 15", .needs = NEED_SVM, .flags = TEST_OFF,
+     .timeout = 120)
+{
+	random_guests(t, LONG_US);
+}
+
+TEST(common, random_guest_long_vmx, .ref = "SDM3 25-28", .needs = NEED_VMX, .flags = TEST_OFF,
+     .timeout = 120)
 {
 	random_guests(t, LONG_US);
 }
