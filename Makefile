@@ -6,7 +6,7 @@
 #   make check      all tests; the last line is "N passed, N failed, N skipped"
 #   make bench      instructions and cycles, build/bench.json
 #   make fuzz       each fuzz target for FUZZ_SECONDS (60)
-#   make states     ten million random vmcb12 on the host
+#   make states     ten million random vmcb12 on the host, alone and in sequences
 #   make V=1 O=dir  shows commands; builds elsewhere
 
 O ?= build

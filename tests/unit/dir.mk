@@ -128,6 +128,7 @@ unit-y += tests/unit/test_state.c
 unit-y += tests/unit/test_svm_nested_check.c
 unit-y += tests/unit/test_svm_nested_enter.c
 unit-y += tests/unit/test_svm_nested_lbr.c
+unit-y += tests/unit/test_svm_nested_kept.c
 unit-y += tests/unit/test_nested_blob.c
 unit-y += tests/unit/test_svm_nested_state_blob.c
 unit-y += tests/unit/test_guest_cpu.c tests/unit/test_base64.c tests/unit/test_blob.c tests/unit/test_tool_blob.c

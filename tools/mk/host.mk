@@ -46,9 +46,10 @@ fuzz-build: $(FUZZ_BINS)
 fuzz: fuzz-build
 	$(Q)sh tools/run_fuzz.sh $(FUZZ_SECONDS) $(O) $(FUZZ_BINS)
 
-# Ten million random vmcb12, each through VMRUN's checks and the making of vmcb02.
-states: $(O)/host/tests/unit/test_svm_nested_enter
-	$(Q)NB_STATES=10000000 $<
+# Ten million random vmcb12, each through VMRUN's checks and the making of vmcb02; and as
+# many VMRUNs that follow each other.
+states: $(O)/host/tests/unit/test_svm_nested_enter $(O)/host/tests/unit/test_svm_nested_kept
+	$(Q)for t in $^; do NB_STATES=10000000 $$t || exit 1; done
 
 .PHONY: unit fuzz fuzz-build states
 .SECONDARY:
