@@ -386,7 +386,8 @@ static u8 soft_type(u64 inj)
 
 /*
  * EVENTINJ of vmcb12.  Traps push nRIP (APM2 15.20), which a CPU without it
- * gets by way of RIP: svm_inject knows.
+ * gets by way of RIP: svm_inject knows.  L1 may leave it 0: RIP then, on any CPU,
+ * and not what some exit of before has left in vmcb02.
  */
 static void inject_l1s(struct vcpu *v)
 {
@@ -403,6 +404,7 @@ static void inject_l1s(struct vcpu *v)
 	}
 	if (unlikely(svm_nested_vnmi(v)) && (inj >> 8 & 7) == EVENTINJ_NMI)
 		svm_set_nmi_blocked(a, true);
+	n->vmcb02->nrip = v->rip;
 	n->vmcb02->eventinj = inj & (BITS(63, 32) | EVENTINJ_VALID | BITS(11, 0));
 	a->injected = true;
 	a->attention = true;

@@ -115,6 +115,11 @@ static void l1_changes(struct rng *r, unsigned int p, unsigned int habit)
 	if (n.failed && !rng_one_in(r, 4))
 		*page = good[p];
 	mutate(r, page, rng_one_in(r, 2) ? 0 : rng_below(r, 4));
+	/* INT n, with a nRIP and without. */
+	if (rng_one_in(r, 16)) {
+		page->eventinj = EVENTINJ_VALID | EVENTINJ_TYPE(EVENTINJ_SOFT_INT) | 0x30;
+		page->nrip = rng_one_in(r, 2) ? page->rip + 2 : 0;
+	}
 	if (habit == HONEST)
 		page->clean = honest(p);
 	else
