@@ -48,7 +48,7 @@ IMG_CFLAGS = -std=gnu11 $(IMG_OPT) -g -m64 -ffreestanding -fno-builtin-printf -f
 	-mno-red-zone -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
 	-fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-strict-aliasing \
 	-fno-delete-null-pointer-checks -fno-common -fwrapv \
-	-ffunction-sections -Wframe-larger-than=2048 $(WARN) -I. -I$(O)/gen
+	-ffunction-sections -fdata-sections -Wframe-larger-than=2048 $(WARN) -I. -I$(O)/gen
 IMG_ASFLAGS := -m64 -g -I. -I$(O)/gen -D__ASSEMBLY__
 
 IMG_OBJS := $(sort $(obj-y) $(pure-y))

@@ -198,7 +198,11 @@ sed -n 's/^HOT(\(.*\))$/\1/p' boot/hot.ld | while read -r f; do
 	xargs grep -qE "^$f:|^[a-z].*[ *]$f\\(" < "$tmp/code" ||
 		echo "boot/hot.ld: no function $f"
 done > "$tmp/bad"
-rule "each function of boot/hot.ld is there"
+sed -n 's/^HOT_R[OW](\(.*\))$/\1/p' boot/hot.ld | while read -r v; do
+	xargs grep -qE "^[a-z}].*[ *]$v(\[.*|\\)\(.*)?( =|;)|^STAT_COUNTER\\($v," \
+		< "$tmp/code" || echo "boot/hot.ld: no variable $v"
+done >> "$tmp/bad"
+rule "each function and variable of boot/hot.ld is there"
 
 grep -E '^((boot|core|svm|vmx|sev|stats)/.*|tests/[^/]*|tests/unit/.*)\.h$' "$tmp/code" |
 	while read -r f; do
