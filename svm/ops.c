@@ -221,6 +221,28 @@ static __attribute__((noinline)) bool exit_slow(struct vcpu *v, bool decoded)
 	return true;
 }
 
+static void say_intr(struct vcpu *v)
+{
+	v->exit = (struct vm_exit){ .reason = EXIT_INTR, .code = SVM_EXIT_INTR };
+}
+
+/*
+ * On a CPU whose VMRUN with V_IRQ may lose an interrupt of the host: the timer's is
+ * due, and whether it is pending or lost, core looks at the clock and sets it anew.
+ */
+static __attribute__((noinline)) bool timer_is_due(struct vcpu *v)
+{
+	struct svm_vcpu *a = v->arch;
+
+	if (a->vmcb->eventinj & EVENTINJ_VALID)
+		return false;
+	a->virq_ran = false;
+	if (!v->alarm || rdtsc() < v->alarm)
+		return false;
+	say_intr(v);
+	return true;
+}
+
 /*
  * On a CPU whose guests with IF = 0 keep running: the host's interrupt, which
  * should have ended the last entry, at least does not wait for one more.
@@ -235,7 +257,7 @@ static __attribute__((noinline)) bool intr_waits(struct vcpu *v)
 		return false;
 	if (!(lapic_pending(VEC_TIMER) & (u32)(BIT(VEC_TIMER % 32) | BIT(VEC_KICK % 32))))
 		return false;
-	v->exit = (struct vm_exit){ .reason = EXIT_INTR, .code = SVM_EXIT_INTR };
+	say_intr(v);
 	return true;
 }
 
@@ -265,6 +287,8 @@ static void svm_enter(struct vcpu *v)
 	if (unlikely(svm.quirks.intr_if0_lost) && v->apic && !(v->rflags & RFLAGS_IF) &&
 	    intr_waits(v))
 		return;
+	if (unlikely(a->virq_ran) && timer_is_due(v))
+		return;
 	do {
 		if (unlikely(a->cpu != sc || a->asid_gen != sc->asid_gen))
 			assign_asid(a, sc);
@@ -281,6 +305,8 @@ static void svm_enter(struct vcpu *v)
 			keep_cr0(c);
 		if (unlikely(svm.quirks.cr2_lost))
 			write_cr2(vmcb_get_cr2(c));
+		if (unlikely(svm.quirks.virq_races))
+			a->virq_ran |= !!(vmcb_get_int_ctl(c) & INT_CTL_V_IRQ);
 		svm_world_switch(v, a->vmcb_pa, (u64)sc, (u64)a->vmcb01);
 		c->clean = svm.clean_all;
 		c->tlb_control = TLB_CONTROL_NOTHING;

@@ -29,6 +29,7 @@ struct svm_quirks {
 	bool cr8_virq_fatal;	/* MOV to CR8 with V_IRQ pending stops the emulator */
 	bool dr7_stays;		/* breakpoints stay armed when #VMEXIT has cleared DR7 */
 	bool lbr_lost;		/* LBR virtualization records nothing */
+	bool virq_races;	/* VMRUN with V_IRQ may lose an interrupt that comes meanwhile */
 	bool boot_cpu_races;	/* FXRSTOR of any CPU may undo VMRUN or #VMEXIT of the boot CPU */
 };
 
@@ -104,6 +105,7 @@ struct svm_vcpu {
 	bool kick;		/* an NMI waits until that is delivered: exit behind it */
 	bool kick_entry;	/* L1 waits: exit behind the entry and what it delivers */
 	bool virq_window;	/* V_IRQ and its intercept are there for a window */
+	bool virq_ran;		/* V_IRQ was set when the guest ran last */
 	bool virq_held;		/* V_IRQ of L2 waits for the end of its shadow, or for its TPR */
 	bool cr8_watch;		/* L2's TPR decides about that, and must not change unseen */
 	u8 soft_len;		/* bytes that RIP or nRIP was moved for EVENTINJ */

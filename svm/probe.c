@@ -57,6 +57,11 @@ int svm_probe(const struct cpu_caps *caps, char *why, size_t size)
 	/* What cannot be tried out: QEMU 7.2 aborts (helper_write_crN without its lock). */
 	svm.quirks.cr8_virq_fatal = tcg;
 	/*
+	 * Nor this: helper_vmrun() sets CPU_INTERRUPT_VIRQ in interrupt_request without
+	 * the lock under which others set their bits there, and what they set is lost.
+	 */
+	svm.quirks.virq_races = tcg;
+	/*
 	 * Nor this: cpu_clear_ignne() of its target/i386/tcg/sysemu/fpu_helper.c
 	 * writes the boot CPU's hflags2 from any CPU that loads x87 state, without
 	 * a lock: what VMRUN and #VMEXIT change there at that time, GIF and nested
@@ -88,6 +93,7 @@ void svm_describe(char *buf, size_t size)
 		{ svm.quirks.cr8_virq_fatal, "cr8_virq_fatal" },
 		{ svm.quirks.dr7_stays, "dr7_stays" },
 		{ svm.quirks.lbr_lost, "lbr_lost" },
+		{ svm.quirks.virq_races, "virq_races" },
 		{ svm.quirks.boot_cpu_races, "boot_cpu_races" },
 	};
 	unsigned int any = 0;
