@@ -44,7 +44,7 @@ struct bus {
 	struct bus_range mmio[BUS_MAX_MMIO];
 	u32 n_io, n_mmio;
 	u32 result;		/* of a guest that ended itself, with BUS_DONE */
-	u64 unclaimed;		/* accesses (or halves) that no range took */
+	u64 unclaimed;		/* bytes of accesses that no range took */
 };
 
 void bus_init(struct bus *b);

@@ -95,7 +95,8 @@ static const struct stats_fs_value vm_values[] = {
 	VM_VALUE("migrations", migrations, u64, COUNTER, "count",
 		 "times it was saved, destroyed and restored"),
 	VM_VALUE("npt_fills", npt_fills, u64, COUNTER, "count", "pages mapped at first use"),
-	VM_VALUE("unclaimed", bus.unclaimed, u64, COUNTER, "count", "accesses that no device took"),
+	VM_VALUE("unclaimed", bus.unclaimed, u64, COUNTER, "bytes",
+		 "of accesses that no device took"),
 	VM_VALUE("vcpus", vcpu_count, u32, FLOATING_VALUE, "count", "virtual CPUs now"),
 	{ 0 },
 };
