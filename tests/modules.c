@@ -99,7 +99,8 @@ static bool handed_on(const char *name)
 /* What of the options cannot be had yet, with the reason. */
 static const char *unsupported(const struct guest_options *o)
 {
-	if (o->nested == GUEST_NESTED_VMX || (o->nested && virt->vendor != VIRT_SVM))
+	if (o->nested == GUEST_NESTED_VMX ||
+	    (o->nested == GUEST_NESTED_SVM && virt->vendor != VIRT_SVM))
 		return "nested= is only there for SVM on AMD's CPUs";
 	if (o->mem && o->mem < GUEST_MEM_MIN)
 		return "mem= is below 2 MiB";
