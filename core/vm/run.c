@@ -151,6 +151,18 @@ static enum nested_events nested_events(struct vcpu *v)
 	return ret;
 }
 
+/*
+ * Only an interrupt waits, and it has its window: until the guest sets IF nothing
+ * is new.  What is offered then is looked at when the window opens.
+ */
+static bool window_stays(const struct vcpu *v)
+{
+	const struct event_queue *q = &v->events;
+
+	return v->windows == WINDOW_INTR && !(v->rflags & RFLAGS_IF) && q->intr &&
+	       !(q->reinject.type | q->exception.type | q->nmi | v->early) && !v->nested;
+}
+
 static void deliver_events(struct vcpu *v)
 {
 	struct event_gate gate;
@@ -159,6 +171,8 @@ static void deliver_events(struct vcpu *v)
 	u32 windows;
 
 	v->stat.req_event++;
+	if (window_stays(v))
+		return;
 	if (v->apic)
 		vcpu_irq_offer(v);
 	if (unlikely(v->nested) && nested_events(v) == NESTED_BUSY)

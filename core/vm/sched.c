@@ -18,7 +18,7 @@
 /* What is left of a turn when somebody else of the CPU got an interrupt. */
 #define SOON_US		20
 /* Between two looks at the console's input, on the boot CPU. */
-#define POLL_US		5000
+#define POLL_US		10000
 /* For vCPUs of other CPUs to leave their guest and park. */
 #define HOLD_US		1000000
 /*
