@@ -486,8 +486,7 @@ static bool invlpg(struct vcpu *v)
 
 static bool pause_insn(struct vcpu *v)
 {
-	return l1_wants(v) &&
-	       !svm_nested_pause_filtered(v) && to_l1(v);
+	return l1_wants(v) && !svm_nested_pause_filtered(v) && to_l1(v);
 }
 
 /* INT n, and where the CPU takes them for one INT3 and INTO. */

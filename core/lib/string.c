@@ -44,8 +44,11 @@ void *memset(void *dst, int c, size_t n)
 
 #define CLEAR_PIECE	4096
 
-static bool is_clear(const u64 *p, const u64 *end)
+/* Eight words to a look: most blocks are zero, and all of them is read. */
+bool block_is_zero(const void *block, size_t n)
 {
+	const u64 *p = block, *end = p + n / 8;
+
 	for (; p < end; p += 8)
 		if (p[0] | p[1] | p[2] | p[3] | p[4] | p[5] | p[6] | p[7])
 			return false;
@@ -75,7 +78,7 @@ void clear_block(void *block, size_t n)
 	while (p < end) {
 		char *next = end - p > CLEAR_PIECE ? p + CLEAR_PIECE : end;
 
-		if (!is_clear((const u64 *)p, (const u64 *)next))
+		if (!block_is_zero(p, (size_t)(next - p)))
 			clear_lines(p, next);
 		p = next;
 	}

@@ -8,6 +8,8 @@
 void *memcpy(void *dst, const void *src, size_t n);
 void *memmove(void *dst, const void *src, size_t n);
 void *memset(void *dst, int c, size_t n);
+/* Are n bytes zero?  p: 8-byte aligned; n: a multiple of 64. */
+bool block_is_zero(const void *p, size_t n);
 /*
  * Zeroes a large block past the caches; pieces of 4 KiB that are zero already are
  * not written.  p: 64-byte aligned; n: a multiple of 64.  Ordered before all

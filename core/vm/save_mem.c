@@ -123,23 +123,12 @@ const struct save_slot *save_layout_alias(const struct save_layout *l, u32 i)
 	return NULL;
 }
 
-bool save_page_zero(const u8 *page)
-{
-	const u64 *p = (const u64 *)page, *end = p + PAGE_SIZE / 8;
-
-	/* Eight words to a look: most pages are zero, and all of it is read. */
-	for (; p < end; p += 8)
-		if (p[0] | p[1] | p[2] | p[3] | p[4] | p[5] | p[6] | p[7])
-			return false;
-	return true;
-}
-
 /* Pages from at on that are not zero, as many as a chunk may have. */
 static u32 run_length(const struct gmem_slot *s, u64 at)
 {
 	u32 n = 0;
 
-	while (n < SAVE_CHUNK_PAGES && at < s->size && !save_page_zero(s->host + at)) {
+	while (n < SAVE_CHUNK_PAGES && at < s->size && !block_is_zero(s->host + at, PAGE_SIZE)) {
 		at += PAGE_SIZE;
 		n++;
 	}

@@ -68,9 +68,6 @@ int __must_check save_layout_match(const struct save_layout *l, const struct gme
 /* The slot that shows the bytes of slot i, or NULL. */
 const struct save_slot *save_layout_alias(const struct save_layout *l, u32 i);
 
-/* Is a page (8-byte aligned) all zero, and left out? */
-bool save_page_zero(const u8 *page);
-
 /* What g holds; crc: the container's.  0, or an error of out. */
 int __must_check save_mem_write(const struct gmem *g, u32 crc, const struct save_sink *out,
 				struct save_mem_work *w);

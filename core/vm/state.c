@@ -167,7 +167,7 @@ static int put_vcpu(struct save_out *o, struct vcpu *v, const struct save_host *
 static void put_test_mem(struct save_out *o, const struct vtest *t)
 {
 	for (u32 i = 0; i < TEST_MEM_PAGES; i++)
-		if (!save_page_zero(t->mem + i * PAGE_SIZE))
+		if (!block_is_zero(t->mem + i * PAGE_SIZE, PAGE_SIZE))
 			save_put(o, SAVE_TEST_MEM, i, STATE_VERSION, t->mem + i * PAGE_SIZE,
 				 PAGE_SIZE);
 }
@@ -177,7 +177,7 @@ static u64 test_mem_size(const struct vtest *t)
 	u64 size = 0;
 
 	for (u32 i = 0; i < TEST_MEM_PAGES; i++)
-		if (!save_page_zero(t->mem + i * PAGE_SIZE))
+		if (!block_is_zero(t->mem + i * PAGE_SIZE, PAGE_SIZE))
 			size += sizeof(struct save_section) + PAGE_SIZE;
 	return size;
 }

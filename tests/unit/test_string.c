@@ -52,7 +52,9 @@ static void test_clear_block(void **state)
 	for (size_t n = 0; n <= 9000; n += 64) {
 		__builtin_memset(a, n & 64 ? 0x11 : 0, sizeof(a));
 		a[63] = a[64 + n] = a[64 + n / 2] = 0x22;
+		assert_int_equal(block_is_zero(a + 64, n), n == 0);
 		clear_block(a + 64, n);
+		assert_true(block_is_zero(a + 64, n));
 		assert_int_equal(a[63], 0x22);
 		assert_int_equal(a[64 + n], 0x22);
 		for (size_t i = 64; i < 64 + n; i++)
