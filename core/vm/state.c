@@ -320,6 +320,7 @@ static struct save_limits limits_of(struct vcpu *v, const struct save_host *h,
 
 	lim.xcr0_allowed = cpu->xcr0;
 	lim.xsave_size = cpu->xsave_size;
+	lim.vmload = h->vendor == VIRT_SVM;
 	if (v->nested) {
 		lim.efer_allowed |= virt->nested->efer(v);
 		lim.paged_real = true;

@@ -69,6 +69,7 @@ struct save_limits {
 	u32 mxcsr_mask;
 	u8 maxphyaddr;
 	bool la57;
+	bool vmload;		/* VMLOAD and VMSAVE move what they can (APM2 15.5.2) */
 	bool paged_real;	/* CR0.PG without PE, which only VMRUN makes (APM2 15.19) */
 };
 

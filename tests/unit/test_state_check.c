@@ -71,6 +71,23 @@ static void test_registers(void **state)
 	}
 }
 
+static void test_what_vmload_loads(void **state)
+{
+	static const u8 any[] = { VREG_LSTAR, VREG_CSTAR, VREG_SFMASK, VREG_KERNEL_GS_BASE,
+				  VREG_SYSENTER_ESP, VREG_SYSENTER_EIP };
+	struct save_limits svm = lim;
+	struct vcpu_save s = good();
+	const char *what;
+
+	svm.vmload = true;
+	for (unsigned int i = 0; i < ARRAY_SIZE(any); i++)
+		s.reg[any[i]] = 0x8000000000000000 + i;
+	assert_int_equal(vcpu_save_check(&s, &svm, &what), 0);
+	s.reg[VREG_TSC_AUX] = 1ULL << 32;
+	assert_int_equal(vcpu_save_check(&s, &svm, &what), -EINVAL);
+	assert_string_equal(what, "TSC_AUX");
+}
+
 static void test_events(void **state)
 {
 	static const struct event_save bad[] = {
@@ -212,6 +229,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_registers),
+		cmocka_unit_test(test_what_vmload_loads),
 		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_xsave),
 		cmocka_unit_test(test_xcr0),
