@@ -49,29 +49,28 @@ static int say(char *why, size_t size, int err, const char *what)
 	return err;
 }
 
-/* Of a machine whose memory stays. */
-static int migrate_state(struct vm *vm, void *buf, u64 size, char *why, size_t why_size)
+/* Of a machine whose memory stays; its clocks stand still from h->now on. */
+static int migrate_state(struct vm *vm, const struct save_host *h, void *buf, u64 size, char *why,
+			 size_t why_size)
 {
 	struct save_machine m;
-	struct save_host h;
 	struct save_in in;
 	s64 len;
 	int err;
 
-	save_host_now(&h);
-	len = vm_save(vm, &h, false, buf, size);
+	len = vm_save(vm, h, false, buf, size);
 	if (len < 0)
 		return say(why, why_size, (int)len, "save");
 	err = rebuild(vm);
 	if (err)
 		return say(why, why_size, err, "a new machine");
-	err = vm_restore_open(&in, buf, (u64)len, &h, 0, &m, why, why_size);
+	err = vm_restore_open(&in, buf, (u64)len, h, 0, &m, why, why_size);
 	if (!err)
-		err = vm_restore_check(&in, &m, vm, &h, why, why_size);
+		err = vm_restore_check(&in, &m, vm, h, why, why_size);
 	if (err)
 		return err;
-	save_host_now(&h);
-	vm_restore(&in, &m, vm, &h);
+	vm_restore(&in, &m, vm, h);
+	vm_restore_clock(&in, &m, vm, rdtsc(), h->tsc_khz);
 	return 0;
 }
 
@@ -121,6 +120,8 @@ static int come_back(struct vm *vm, struct buffer *b, char *why, size_t why_size
 	save_host_now(&h);
 	if (!err)
 		vm_snapshot_start(&s, vm, &h);
+	if (!err)
+		vm_snapshot_clock(&s, vm, rdtsc(), h.tsc_khz);
 	vm_snapshot_close(&s);
 	return err;
 }
@@ -171,21 +172,30 @@ static int migrate_with_memory(struct vm *vm, char *why, size_t why_size)
 	return err;
 }
 
-int vm_migrate(struct vm *vm, char *why, size_t why_size)
+static int migrate_in_place(struct vm *vm, char *why, size_t why_size)
 {
 	u64 size, pages;
 	struct save_host h;
 	void *buf;
 	int err;
 
-	if (vm->migrate_memory)
-		return migrate_with_memory(vm, why, why_size);
 	save_host_now(&h);
 	size = vm_save_size(vm, &h);
 	pages = ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE;
 	buf = host_alloc(pages, vm->owner);
-	err = buf ? migrate_state(vm, buf, size, why, why_size) :
+	err = buf ? migrate_state(vm, &h, buf, size, why, why_size) :
 		    say(why, why_size, -ENOMEM, "memory for the container");
 	host_free(buf, pages);
+	return err;
+}
+
+int vm_migrate(struct vm *vm, char *why, size_t why_size)
+{
+	u64 off = rdtsc();
+	int err = vm->migrate_memory ? migrate_with_memory(vm, why, why_size) :
+				       migrate_in_place(vm, why, why_size);
+
+	if (!err)
+		pc_was_off(vm->pc, rdtsc() - off);
 	return err;
 }

@@ -290,6 +290,13 @@ void pc_apic_tick(struct vcpu *v, u64 host)
 	vcpu_poke(v);
 }
 
+void pc_was_off(struct pc *pc, u64 ticks)
+{
+	pc->tick_after += ticks;
+	for (u32 i = 0; i < pc->vm->vcpu_count; i++)
+		pc->vm->vcpu[i]->timer_after += ticks;
+}
+
 enum bus_result vcpu_bus_io(struct vcpu *v, u16 port, u8 size, bool in, u32 *val)
 {
 	struct pc *pc = v->vm->pc;

@@ -78,6 +78,11 @@ void pc_tick(struct pc *pc);
 /* Host TSC of the next event of the devices or of v's local APIC; ~0: none. */
 u64 pc_next(struct pc *pc);
 u64 pc_apic_next(struct vcpu *v);
+/*
+ * The machine was off for so many ticks of the host's TSC: its guest still has the
+ * rest of the room that short periods leave it.
+ */
+void pc_was_off(struct pc *pc, u64 ticks);
 /* What of v's local APIC is due at host TSC host. */
 void pc_apic_tick(struct vcpu *v, u64 host);
 

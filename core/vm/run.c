@@ -259,6 +259,16 @@ enum exit_reason vcpu_step(struct vcpu *v)
 	return v->exit.reason;
 }
 
+/*
+ * Not an exit for the host where the last migration left v: its timers came due on
+ * the way, and with a migration at each such exit it would never get any further.
+ */
+static bool counts(const struct vcpu *v)
+{
+	return v->rip != v->migrate_rip ||
+	       !(BIT(v->exit.reason) & (BIT(EXIT_INTR) | BIT(EXIT_NMI) | BIT(EXIT_PREEMPT_TIMER)));
+}
+
 static __always_inline void run_loop(struct vcpu *v, bool timed, bool counted)
 {
 	u64 stop_mask = v->vm->stop_mask;
@@ -299,7 +309,7 @@ static __always_inline void run_loop(struct vcpu *v, bool timed, bool counted)
 		if (verdict == VERDICT_STOP)
 			return;
 next:
-		if (counted && !--v->migrate_left)
+		if (counted && counts(v) && !--v->migrate_left)
 			sched_pause(v->vm);
 look:
 		/* Posted interrupts, timers; a guest that no clock ever sees. */

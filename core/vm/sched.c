@@ -127,8 +127,10 @@ void sched_pause(struct vm *vm)
 /* Ends a pause of vm: whatever it was for has been done. */
 static void unpark(struct vm *vm)
 {
-	for (u32 i = 0; i < vm->vcpu_count; i++)
+	for (u32 i = 0; i < vm->vcpu_count; i++) {
 		vm->vcpu[i]->migrate_left = vm->migrate;
+		vm->vcpu[i]->migrate_rip = vm->vcpu[i]->rip;
+	}
 	spin_lock(&vm->park_lock);
 	vm->parked = 0;
 	vm->taken = false;

@@ -181,6 +181,11 @@ void vm_snapshot_start(struct vm_snapshot *s, struct vm *vm, const struct save_h
 	vm_restore(&s->in, &s->m, vm, h);
 }
 
+void vm_snapshot_clock(struct vm_snapshot *s, struct vm *vm, u64 now, u64 tsc_khz)
+{
+	vm_restore_clock(&s->in, &s->m, vm, now, tsc_khz);
+}
+
 void vm_snapshot_close(struct vm_snapshot *s)
 {
 	host_free(s->work, WORK_PAGES);

@@ -58,6 +58,8 @@ int __must_check vm_snapshot_load(struct vm_snapshot *s, struct vm *vm, const st
 				  char *why, size_t why_size);
 /* What was loaded becomes vm's state, as of h->now. */
 void vm_snapshot_start(struct vm_snapshot *s, struct vm *vm, const struct save_host *h);
+/* As of now, of this host's TSC with tsc_khz: what starting it took is no time of the guest's. */
+void vm_snapshot_clock(struct vm_snapshot *s, struct vm *vm, u64 now, u64 tsc_khz);
 void vm_snapshot_close(struct vm_snapshot *s);
 
 #endif

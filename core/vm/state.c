@@ -486,6 +486,11 @@ static u64 elapsed_here(const struct vm_save *s, u64 khz)
 	return s->tsc_khz == khz ? s->elapsed : mul_div_u64(s->elapsed, khz, s->tsc_khz);
 }
 
+static void set_base(struct vm *vm, const struct save_machine *m, u64 now, u64 tsc_khz)
+{
+	vm->pc->tsc_base = now - elapsed_here(&m->vm, tsc_khz);
+}
+
 /* It goes on being told what it was told. */
 static void load_cpu(struct vm *vm, const struct guest_cpu *cpu, const struct guest_cpu *here)
 {
@@ -500,7 +505,7 @@ void vm_restore(const struct save_in *in, const struct save_machine *m, struct v
 	u32 size;
 
 	load_cpu(vm, &m->cpu, h->cpu);
-	vm->pc->tsc_base = h->now - elapsed_here(&m->vm, h->tsc_khz);
+	set_base(vm, m, h->now, h->tsc_khz);
 	for (u32 i = 0; i < vm->vcpu_count; i++) {
 		struct vcpu *v = vm->vcpu[i];
 		const void *x = save_find(in, SAVE_XSAVE, i, STATE_VERSION, &size);
@@ -525,4 +530,12 @@ void vm_restore(const struct save_in *in, const struct save_machine *m, struct v
 	}
 	/* What the devices want next, and what their lines were, is computed anew. */
 	vm->pc->next = 0;
+}
+
+void vm_restore_clock(const struct save_in *in, const struct save_machine *m, struct vm *vm,
+		      u64 now, u64 tsc_khz)
+{
+	set_base(vm, m, now, tsc_khz);
+	for (u32 i = 0; i < vm->vcpu_count; i++)
+		vcpu_set_tsc_at(vm->vcpu[i], vcpu_part(in, i)->tsc, now);
 }

@@ -129,5 +129,11 @@ int __must_check vm_restore_check(const struct save_in *in, const struct save_ma
 /* Makes it so: only what vm_restore_check has passed. */
 void vm_restore(const struct save_in *in, const struct save_machine *m, struct vm *vm,
 		const struct save_host *h);
+/*
+ * Behind vm_restore, which takes its time: vm's clocks, as if it had been restored at
+ * now, of this host's TSC with tsc_khz.
+ */
+void vm_restore_clock(const struct save_in *in, const struct save_machine *m, struct vm *vm,
+		      u64 now, u64 tsc_khz);
 
 #endif

@@ -129,6 +129,7 @@ struct vcpu {
 	u64 enter_at;		/* host TSC; with early: when it is due, and v entered */
 	u64 timer_after;	/* host TSC before which its periodic timer does not fire again */
 	u32 migrate_left;	/* exits until its VM is saved */
+	u64 migrate_rip;	/* where it was then */
 	u32 cpu;		/* its home: the only CPU that runs it */
 	struct vcpu *sched_next;
 	struct code_page code[CODE_PAGES];

@@ -134,6 +134,12 @@ static void test_restore(void **state)
 	}
 	/* 2 ms of guest time, in the new host's ticks. */
 	assert_int_equal(later.now - to->pc.tsc_base, 8000000);
+	/* What restoring took is no time of the guest's. */
+	vm_restore_clock(&in, &m, &to->vm, later.now + 12345, later.tsc_khz);
+	assert_int_equal(later.now + 12345 - to->pc.tsc_base, 8000000);
+	for (u32 i = 0; i < 2; i++)
+		assert_int_equal(vcpu_tsc_at(to->vm.vcpu[i], later.now + 12345),
+				 vcpu_tsc_at(b->vm.vcpu[i], box_host.now));
 	assert_memory_equal(&to->pc.rtc.s, &b->pc.rtc.s, sizeof(b->pc.rtc.s));
 	assert_memory_equal(&to->pc.pic.s, &b->pc.pic.s, sizeof(b->pc.pic.s));
 	assert_memory_equal(to->pc.test.mem, b->pc.test.mem, VTEST_MEM_SIZE);
