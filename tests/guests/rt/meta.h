@@ -15,7 +15,7 @@ struct payload_meta {
 	char expect[12];
 	char bare[4];		/* yes: also run on the bare emulator */
 	char mem[8];		/* guest memory in MiB */
-	char timeout[8];	/* milliseconds */
+	char timeout[8];	/* milliseconds; 0: timeout= of the run */
 	char cpus[4];
 	char nested[4];		/* svm: it is a hypervisor and needs SVM; off */
 	char ref[64];		/* manual sections */
@@ -33,7 +33,7 @@ struct payload_meta {
 	static const struct payload_meta payload_meta \
 	__attribute__((used, section(".payload_meta"), aligned(1))) = { \
 		.name = #id, .expect = "0", .bare = "yes", .mem = "16", \
-		.timeout = "20000", .cpus = "1", .nested = "off", __VA_ARGS__ \
+		.timeout = "0", .cpus = "1", .nested = "off", __VA_ARGS__ \
 	}
 
 #endif
