@@ -10,9 +10,12 @@
 #include "core/x86/time.h"
 #include "tests/guest_vm.h"
 #include "tests/report.h"
+#include "tests/runner.h"
 
 #define MIB		0x100000ULL
 #define GRACE_US	1000000
+/* A vCPU's dump takes half a second of a serial line at 115200 bit/s. */
+#define DUMP_US		2000000
 
 /* The stop reason that goes with an expectation. */
 static const u8 wanted_stop[] = {
@@ -29,8 +32,10 @@ static void report_wrong_stop(struct test_ctx *t, const struct payload *p, struc
 {
 	t->timed_out = v->stop == STOP_TIMEOUT;
 	/* What ended it may wait for one of the others. */
-	for (u32 i = 0; i < v->vm->vcpu_count; i++)
+	for (u32 i = 0; i < v->vm->vcpu_count; i++) {
+		runner_extend(DUMP_US);
 		vcpu_dump(v->vm->vcpu[i]);
+	}
 	test_report(t, OUTCOME_FAIL, "ended with %s at rip 0x%llx%s%s", stop_reason_name(v->stop),
 		    (unsigned long long)v->rip, v->why[0] ? ": " : "", v->why);
 }

@@ -136,10 +136,19 @@ void runner_pause(struct runner_pause *p)
 		nmi_watchdog_disarm();
 }
 
+/* t has another deadline now. */
+static void arm_again(const struct test_ctx *t, u64 now)
+{
+	u64 left = t->deadline > now ? tsc_to_us(t->deadline - now) : 0;
+
+	if (this_cpu()->id == 0 && have_nmi)
+		nmi_watchdog_arm(this_cpu()->apic_id, left + GRACE_US);
+}
+
 void runner_resume(const struct runner_pause *p)
 {
 	struct test_ctx *t = p->t;
-	u64 now = rdtsc(), left;
+	u64 now = rdtsc();
 
 	this_cpu()->abandon = t;
 	/* Whatever the timer was for: its handler finds out. */
@@ -150,9 +159,19 @@ void runner_resume(const struct runner_pause *p)
 	for (struct machine *m = t->machine; m; m = m->next)
 		if (m->v && m->v->deadline)
 			m->v->deadline += now - p->since;
-	left = t->deadline > now ? tsc_to_us(t->deadline - now) : 0;
-	if (this_cpu()->id == 0 && have_nmi)
-		nmi_watchdog_arm(this_cpu()->apic_id, left + GRACE_US);
+	arm_again(t, now);
+}
+
+void runner_extend(u64 us)
+{
+	struct test_ctx *t = this_cpu()->abandon;
+	u64 now = rdtsc();
+
+	if (!t || !t->deadline)
+		return;
+	t->deadline = MAX(t->deadline, now) + us_to_tsc(us);
+	t->late = 0;
+	arm_again(t, now);
 }
 
 /* After an abandonment no structure of the test can be trusted. */

@@ -25,6 +25,8 @@ struct runner_pause {
 };
 void runner_pause(struct runner_pause *p);
 void runner_resume(const struct runner_pause *p);
+/* What runs on this CPU has us more, from now on or its deadline: for what it has to say. */
+void runner_extend(u64 us);
 
 /* What context_save returns when the watchdog took the code away. */
 #define RUNNER_ABANDONED	2
