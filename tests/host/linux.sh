@@ -11,7 +11,8 @@
 # between (default: bare:1 and qemu-svm:1, twice; qemu-svm:2 kvm:qemu-svm:1 kvm:qemu-svm:2).
 # Prints "ok N - name" or "not ok N - name" per check and, with both, the time to
 # init as a multiple of the bare one, of the fastest boot of each, since others want
-# the host too; more than LINUX_RATIO (1.5) fails.
+# the host too; where it is more than LINUX_RATIO (1.5), both are booted up to three
+# times more before it fails.
 # LINUX_APPEND is added to nestbed's command line.  The packages come from apt
 # and are kept, like everything else, in BUILD_DIR/foreign.
 here=$(cd "$(dirname "$0")" && pwd)
@@ -298,8 +299,13 @@ for m in "$@"; do
 	$what "${m%%:*}" "$cpus"
 done
 if [ -n "$bare" ] && [ -n "$nested" ]; then
-	near "time to init, as a multiple of the bare one" "$(calc "$nested / $bare")" 0 \
-		"${LINUX_RATIO:-1.5}"
+	limit=${LINUX_RATIO:-1.5} more=3
+	while [ $more -gt 0 ] && ! awk "BEGIN { exit !($nested <= $limit * $bare) }"; do
+		boot bare 1
+		boot qemu-svm 1
+		limit=${LINUX_RATIO:-1.5} more=$((more - 1))
+	done
+	near "time to init, as a multiple of the bare one" "$(calc "$nested / $bare")" 0 "$limit"
 	echo "# bare $bare s, as a guest $nested s: $(calc "$nested / $bare")"
 fi
 echo "1..$n"
