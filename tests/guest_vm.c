@@ -179,9 +179,8 @@ struct guest_vm *guest_vm_restore(struct test_ctx *t, u32 id, const struct save_
 	if (!err)
 		err = vm_snapshot_load(&s, &g->m.vm, &h, why, why_size);
 	if (!err) {
-		/* Guest time stood still while its memory came in. */
-		save_host_now(&h);
 		vm_snapshot_start(&s, &g->m.vm, &h);
+		/* Guest time stood still while its memory came in. */
 		vm_snapshot_clock(&s, &g->m.vm, rdtsc(), h.tsc_khz);
 		g->m.v = g->m.vm.vcpu[0];
 	}

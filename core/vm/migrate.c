@@ -117,11 +117,10 @@ static int come_back(struct vm *vm, struct buffer *b, char *why, size_t why_size
 	err = vm_snapshot_load(&s, vm, &h, why, why_size);
 	if (!err && b->at != b->size)
 		err = say(why, why_size, -EINVAL, "reading all of it");
-	save_host_now(&h);
-	if (!err)
+	if (!err) {
 		vm_snapshot_start(&s, vm, &h);
-	if (!err)
 		vm_snapshot_clock(&s, vm, rdtsc(), h.tsc_khz);
+	}
 	vm_snapshot_close(&s);
 	return err;
 }
