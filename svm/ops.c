@@ -334,6 +334,11 @@ static bool svm_boot_cpu_alone(void)
 	return svm.quirks.boot_cpu_races;
 }
 
+static bool svm_stale_code(void)
+{
+	return svm.quirks.code_stale;
+}
+
 /* APM2 15.30.5. */
 static const struct tsc_format *svm_tsc_format(void)
 {
@@ -390,6 +395,7 @@ static const struct virt_ops svm_ops = {
 	.enter_waits = true,
 	.own_timer = svm_own_timer,
 	.boot_cpu_alone = svm_boot_cpu_alone,
+	.stale_code = svm_stale_code,
 	.tsc_format = svm_tsc_format,
 	.mode = svm_mode,
 	.skip = svm_skip,

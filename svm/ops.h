@@ -31,6 +31,7 @@ struct svm_quirks {
 	bool lbr_lost;		/* LBR virtualization records nothing */
 	bool virq_races;	/* VMRUN with V_IRQ may lose an interrupt that comes meanwhile */
 	bool boot_cpu_races;	/* FXRSTOR of any CPU may undo VMRUN or #VMEXIT of the boot CPU */
+	bool code_stale;	/* code that another CPU changes may stay as it was fetched */
 };
 
 /* Written once, before the second CPU is enabled. */

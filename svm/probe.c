@@ -68,6 +68,8 @@ int svm_probe(const struct cpu_caps *caps, char *why, size_t size)
 	 * paging among it, can get lost.
 	 */
 	svm.quirks.boot_cpu_races = tcg;
+	/* Nor this, on one CPU: core/vm/stale_code.h has the places. */
+	svm.quirks.code_stale = tcg;
 	/* Its page walk is the same below other hypervisors, which leave the CPU's name. */
 	svm.quirks.pdpte_accessed = tcg || !strncmp(caps->brand, "QEMU TCG CPU", 12);
 	svm.clean_all = svm.caps.vmcb_clean ? VMCB_CLEAN_ALL : 0;
@@ -95,6 +97,7 @@ void svm_describe(char *buf, size_t size)
 		{ svm.quirks.lbr_lost, "lbr_lost" },
 		{ svm.quirks.virq_races, "virq_races" },
 		{ svm.quirks.boot_cpu_races, "boot_cpu_races" },
+		{ svm.quirks.code_stale, "code_stale" },
 	};
 	unsigned int any = 0;
 	size_t len;

@@ -10,5 +10,5 @@ pure-y += core/vm/nested_blob.o core/vm/guest_cpu.o
 obj-y += core/vm/vm_stats.o core/vm/host_stats.o
 obj-y += core/vm/vm.o core/vm/access.o core/vm/run.o core/vm/virt.o
 obj-y += core/vm/exits.o core/vm/exits_cr.o core/vm/exits_io.o core/vm/exits_mem.o core/vm/exits_msr.o
-obj-y += core/vm/exits_task.o core/vm/mmio.o core/vm/pc.o core/vm/irq.o core/vm/sched.o core/vm/migrate.o
+obj-y += core/vm/exits_task.o core/vm/mmio.o core/vm/stale_code.o core/vm/pc.o core/vm/irq.o core/vm/sched.o core/vm/migrate.o
 obj-y += core/vm/tsc.o

@@ -6,6 +6,7 @@
 #include "core/vm/migrate.h"
 #include "core/vm/pc.h"
 #include "core/vm/run.h"
+#include "core/vm/stale_code.h"
 #include "core/x86/insn.h"
 #include "core/x86/lapic_hw.h"
 #include "core/x86/regs.h"
@@ -26,19 +27,26 @@
  * interrupt of the host end a guest with IF = 0.
  */
 #define LOOK_US		10000
+/* Between two looks for stale code, and after a suspicion. */
+#define STALE_US	50000
+#define STALE_SOON_US	1000
 /* How much earlier than a guest's timer the host's may go off: where the TSC is slow, more. */
 #define LEAD_MAX_US	20
 #define LEAD_MAX_TSC	10000ULL
 
 void sched_init(struct sched *s, u32 vcpus, u32 max_cpus)
 {
+	u64 look_at;
+
 	memset(s, 0, sizeof(*s));
 	s->first_cpu = vcpus > 1 && max_cpus > 1 && virt_boot_cpu_alone();
 	s->next_cpu = s->first_cpu;
 	s->cpus = MIN(s->first_cpu + vcpus, max_cpus);
+	look_at = virt_stale_code() && s->cpus - s->first_cpu > 1 ? 0 : NEVER;
 	for (u32 i = 0; i < s->cpus; i++)
 		s->cpu[i] = (struct sched_cpu){ .s = s, .dirty = 1, .event_at = NEVER,
-						.slice_end = NEVER, .poll_at = 1 };
+						.slice_end = NEVER, .poll_at = 1,
+						.look_at = look_at };
 }
 
 void sched_add(struct sched *s, struct vm *vm)
@@ -420,6 +428,8 @@ static u64 alarm_of(struct sched_cpu *c, const struct vcpu *v)
 	at = c->event_at;
 	if (c->event_of && (!v || c->event_of == v))
 		at = at > lead ? at - lead : 1;
+	if (v)
+		at = MIN(at, c->look_at);
 	at = MIN(at, c->slice_end);
 	return polls(c) ? MIN(at, c->poll_at) : at;
 }
@@ -475,6 +485,17 @@ static bool other_runnable(struct sched_cpu *c, const struct vcpu *me)
 	return false;
 }
 
+static void look_for_stale_code(struct sched_cpu *c, struct vcpu *v, u64 now)
+{
+	enum stale_code found = stale_code_look(v);
+
+	c->look_at = now + us_to_tsc(found == STALE_SUSPECT ? STALE_SOON_US : STALE_US);
+	if (found == STALE_MENDED && v->stat.stale_int3 == 1)
+		log_printf(LOG_WARN, "vm%u vcpu%u: the CPU executed an INT3 at %llx that was gone "
+			   "(code_stale): mended; stale_int3 counts more of them", v->vm->id,
+			   v->id, (unsigned long long)v->int3_at);
+}
+
 bool sched_host_event(struct vcpu *v)
 {
 	struct sched_cpu *c = home(v);
@@ -491,6 +512,8 @@ bool sched_host_event(struct vcpu *v)
 			v->stop = STOP_PAUSE;
 		return false;
 	}
+	if (now >= c->look_at)
+		look_for_stale_code(c, v, now);
 	if (now < c->slice_end)
 		return true;
 	if (other_runnable(c, v)) {
@@ -529,6 +552,8 @@ static void run_slice(struct sched_cpu *c, struct vcpu *v)
 	c->last = v;
 	c->armed = 0;
 	c->slice_end = c->n > 1 ? rdtsc() + us_to_tsc(SLICE_US) : NEVER;
+	if (c->look_at != NEVER)
+		c->look_at = MAX(c->look_at, rdtsc() + us_to_tsc(STALE_SOON_US));
 	c->dirty = 1;
 	switch (vcpu_run(v)) {
 	case STOP_YIELD:

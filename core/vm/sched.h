@@ -28,6 +28,7 @@ struct sched_cpu {
 	u64 lead[LEADS];		/* ticks from what ends a wait for it to the entry */
 	u64 poll_at;			/* host TSC: vcpu_safe_point wants to look */
 	u64 slice_end;
+	u64 look_at;			/* host TSC: stale_code_look of who runs; NEVER: not here */
 	u64 armed;			/* what the host's timer has; 0: it may have gone off */
 };
 

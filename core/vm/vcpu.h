@@ -127,6 +127,8 @@ struct vcpu {
 	void *nested;		/* the vendor's; NULL: the guest cannot virtualize */
 	struct vlapic *apic;	/* NULL: a machine without interrupt sources */
 	u64 enter_at;		/* host TSC; with early: when it is due, and v entered */
+	u64 int3_at;		/* linear address of an INT3 that was executed, and is gone */
+	u32 int3_looks;		/* so long that counts; 0: none */
 	u64 timer_after;	/* host TSC before which its periodic timer does not fire again */
 	u32 migrate_left;	/* exits until its VM is saved */
 	u64 migrate_rip;	/* where it was then */

@@ -113,6 +113,8 @@ struct virt_ops {
 	 * emulator; NULL: false.
 	 */
 	bool (*boot_cpu_alone)(void);
+	/* Does the CPU miss changes of code by others: core/vm/stale_code.h?  NULL: no. */
+	bool (*stale_code)(void);
 	/* The ratio that vm->tsc can have; NULL: this CPU does not scale guests' TSCs. */
 	const struct tsc_format *(*tsc_format)(void);
 	/* Width of the code segment: enum insn_mode (core/vm/insn.h). */
@@ -152,6 +154,11 @@ extern char virt_why[160];
 static inline bool virt_boot_cpu_alone(void)
 {
 	return virt->boot_cpu_alone && virt->boot_cpu_alone();
+}
+
+static inline bool virt_stale_code(void)
+{
+	return virt->stale_code && virt->stale_code();
 }
 
 /* Probes the vendors, enables the first good one on this CPU. */
