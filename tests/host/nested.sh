@@ -80,5 +80,12 @@ results 'vm0| vm0| ' < third/serial.log > third.results
 check "it ran 5 tests, and all passed" eval \
 	'test "$(grep -c " pass$" third.results)" -eq 5 && test "$(wc -l < third.results)" -eq 5'
 
+# ---- saved and restored all the time ---------------------------------------
+
+check "an inner one that migrates comes to its end" boot moved 560 "mode=guests migrate=1000" \
+	--guest "$image:mem=256M,nested=svm,output=16M,timeout=520 mode=tests tests=$tests"
+results 'vm0| ' < moved/serial.log > moved.results
+check "with the same results" diff inner.results moved.results
+
 echo "1..$n"
 [ $failed -eq 0 ]
