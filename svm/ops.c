@@ -334,6 +334,12 @@ static bool svm_boot_cpu_alone(void)
 	return svm.quirks.boot_cpu_races;
 }
 
+/* The NMIs that end a guest with IF = 0 go to the boot CPU (nmi_watchdog_beat). */
+static bool svm_boot_cpu_only(void)
+{
+	return svm.quirks.intr_if0_lost;
+}
+
 static bool svm_stale_code(void)
 {
 	return svm.quirks.code_stale;
@@ -395,6 +401,7 @@ static const struct virt_ops svm_ops = {
 	.enter_waits = true,
 	.own_timer = svm_own_timer,
 	.boot_cpu_alone = svm_boot_cpu_alone,
+	.boot_cpu_only = svm_boot_cpu_only,
 	.stale_code = svm_stale_code,
 	.tsc_format = svm_tsc_format,
 	.mode = svm_mode,

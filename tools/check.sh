@@ -111,8 +111,11 @@ wait
 machine qemu-svm-large --on qemu-svm --mem 6G --cpus 16 &
 machine bochs-vmx-smp --on bochs-vmx --cpus 2 &
 wait
-machine qemu-svm-small --on qemu-svm --mem 64M --cpus 1
-for m in qemu-svm qemu-svm-uefi qemu-svm-large qemu-svm-small bochs-svm bochs-vmx bochs-vmx-smp; do
+machine qemu-svm-small --on qemu-svm --mem 64M --cpus 1 &
+machine bochs-svm-smp --on bochs-svm --cpus 2 --append "tests=guest.*" &
+wait
+for m in qemu-svm qemu-svm-uefi qemu-svm-large qemu-svm-small bochs-svm bochs-svm-smp bochs-vmx \
+	bochs-vmx-smp; do
 	count_machine $m "$(cat "$L/$m.code")"
 done
 step_ok scenarios sh tests/host/scenarios.sh "$O"

@@ -39,6 +39,8 @@ void sched_init(struct sched *s, u32 vcpus, u32 max_cpus)
 	u64 look_at;
 
 	memset(s, 0, sizeof(*s));
+	if (virt_boot_cpu_only())
+		max_cpus = 1;
 	s->first_cpu = vcpus > 1 && max_cpus > 1 && virt_boot_cpu_alone();
 	s->next_cpu = s->first_cpu;
 	s->cpus = MIN(s->first_cpu + vcpus, max_cpus);

@@ -113,6 +113,11 @@ struct virt_ops {
 	 * emulator; NULL: false.
 	 */
 	bool (*boot_cpu_alone)(void);
+	/*
+	 * Can only the boot CPU be made to leave whatever guest it runs?  True on one
+	 * emulator; NULL: false.
+	 */
+	bool (*boot_cpu_only)(void);
 	/* Does the CPU miss changes of code by others: core/vm/stale_code.h?  NULL: no. */
 	bool (*stale_code)(void);
 	/* The ratio that vm->tsc can have; NULL: this CPU does not scale guests' TSCs. */
@@ -154,6 +159,11 @@ extern char virt_why[160];
 static inline bool virt_boot_cpu_alone(void)
 {
 	return virt->boot_cpu_alone && virt->boot_cpu_alone();
+}
+
+static inline bool virt_boot_cpu_only(void)
+{
+	return virt->boot_cpu_only && virt->boot_cpu_only();
 }
 
 static inline bool virt_stale_code(void)
