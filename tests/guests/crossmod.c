@@ -22,7 +22,7 @@ __asm__(".pushsection .data\n"
 	".popsection");
 extern volatile u8 crossmod_site[];
 
-static volatile u32 passes, traps;
+static volatile u32 passes;
 static volatile bool stop;
 
 /* As kernels do it: when the INT3 is no longer there, the instruction runs again. */
@@ -31,7 +31,6 @@ static bool on_int3(struct rt_regs *r)
 	if (r->ip != (ulong)crossmod_site + 1)
 		return false;
 	r->ip--;
-	traps++;
 	return true;
 }
 
@@ -43,20 +42,12 @@ static void run_site(void *arg)
 	}
 }
 
-/* Does it come by again?  Asked of the clock seldom, which may be an exit. */
+/* Does it come by again? */
 static bool comes_by(void)
 {
 	u32 then = passes;
-	u64 start = rdtsc();
 
-	for (u32 turns = 0; passes == then; turns++) {
-		cpu_pause();
-		if (turns < RT_WAIT_TURNS || turns % 1024)
-			continue;
-		if (rdtsc() - start > STUCK_TICKS)
-			return false;
-	}
-	return true;
+	return RT_WAIT_TSC(passes != then, STUCK_TICKS);
 }
 
 /* One change to INT3 and back; the pause between them meets the other CPU at its fetch. */

@@ -299,13 +299,13 @@ for m in "$@"; do
 	$what "${m%%:*}" "$cpus"
 done
 if [ -n "$bare" ] && [ -n "$nested" ]; then
-	limit=${LINUX_RATIO:-1.5} more=3
-	while [ $more -gt 0 ] && ! awk "BEGIN { exit !($nested <= $limit * $bare) }"; do
+	ratio=${LINUX_RATIO:-1.5} more=3
+	while [ $more -gt 0 ] && ! awk "BEGIN { exit !($nested <= $ratio * $bare) }"; do
 		boot bare 1
 		boot qemu-svm 1
-		limit=${LINUX_RATIO:-1.5} more=$((more - 1))
+		more=$((more - 1))
 	done
-	near "time to init, as a multiple of the bare one" "$(calc "$nested / $bare")" 0 "$limit"
+	near "time to init, as a multiple of the bare one" "$(calc "$nested / $bare")" 0 "$ratio"
 	echo "# bare $bare s, as a guest $nested s: $(calc "$nested / $bare")"
 fi
 echo "1..$n"

@@ -127,12 +127,14 @@ void rt_irq(unsigned int vector, rt_irq_fn fn);
  */
 #define RT_WAIT_TICKS	20000000000ULL
 #define RT_WAIT_TURNS	1000000
-#define RT_WAIT(cond) ({ \
+#define RT_WAIT(cond)	RT_WAIT_TSC(cond, RT_WAIT_TICKS)
+/* The same with another number of ticks. */
+#define RT_WAIT_TSC(cond, ticks) ({ \
 	u64 rt_start = rdtsc(); \
 	u32 rt_turns = 0; \
 	bool rt_ok; \
 	while (!(rt_ok = (cond)) && \
-	       (rt_turns++ < RT_WAIT_TURNS || rdtsc() - rt_start < RT_WAIT_TICKS)) \
+	       (rt_turns++ < RT_WAIT_TURNS || rdtsc() - rt_start < (ticks))) \
 		cpu_pause(); \
 	rt_ok; })
 
